@@ -1,0 +1,1 @@
+"""Named signal receivers: which accounts a signal reaches."""

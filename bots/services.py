@@ -1,0 +1,268 @@
+"""Making bots, changing their status and what they reach."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import Account
+from accounts.principals import demand_organisation_wide
+from common.errors import Conflict, DomainError, Invalid, NotFound
+from common.ids import digest, new_secret_token
+from common.principal import Principal
+from events.log import audit, publish
+from groups.models import Group
+from trading.services.closing import terminate_account
+from trading.services.owners import new_magic_id
+
+from .models import Bot
+
+MAX_NAME_LENGTH = 60
+MIN_BODY_SECRET_LENGTH = 16
+MAX_BODY_SECRET_LENGTH = 200
+RESERVED_NAMES = frozenset({"list", "create"})
+
+
+@dataclass(frozen=True, slots=True)
+class BotSecrets:
+    """What authenticates a bot's alerts, in the clear this once; empty where the bot has none."""
+
+    path_token: str = field(default="", repr=False)
+    hmac_secret: str = field(default="", repr=False)
+
+
+@transaction.atomic
+def create_bot(
+    *,
+    principal: Principal,
+    name: str,
+    base_name: str = "",
+    timeframe: str = "1h",
+    account_ids: Iterable[int] = (),
+    group_ids: Iterable[int] = (),
+    with_hmac: bool = True,
+    with_token: bool = True,
+    body_secret: str = "",
+) -> tuple[Bot, BotSecrets]:
+    """An active bot and its secrets, which are not shown again (a hash or a ciphertext is kept).
+
+    ``body_secret`` is one the caller chose for the alert's text (16 characters at least). Raises
+    Denied, Invalid (``no_authentication`` where no way to authenticate is left), Conflict
+    ``name_taken``.
+    """
+    demand_organisation_wide(principal)
+    _check_input(name, base_name, timeframe)
+    _check_secrets(with_hmac or with_token, body_secret)
+    accounts = _visible(Account.objects.visible_to(principal), account_ids, "account_ids")
+    groups = _visible(Group.objects.visible_to(principal), group_ids, "group_ids")
+    secrets = BotSecrets(
+        path_token=new_secret_token() if with_token else "",
+        hmac_secret=new_secret_token() if with_hmac else "",
+    )
+    bot = Bot(
+        organisation_id=principal.organisation_id,
+        name=name.strip(),
+        base_name=base_name.strip(),
+        timeframe=timeframe,
+        magic_id=new_magic_id(organisation_id=principal.organisation_id),
+        path_token_hash=digest(secrets.path_token) if secrets.path_token else "",
+        body_secret_hash=digest(body_secret) if body_secret else "",
+    )
+    bot.set_hmac_secret(secrets.hmac_secret)
+    _save_named(bot)
+    bot.accounts.set(accounts)
+    bot.groups.set(groups)
+    audit(principal, "bot.created", target=f"bot:{bot.pk}", after=_facts(bot))
+    _tell(bot, "bot.created")
+    return bot, secrets
+
+
+@transaction.atomic
+def set_status(*, principal: Principal, bot: Bot, status: str) -> Bot:
+    """ACTIVE, PAUSED or STOPPED in any case; the status it has changes nothing.
+
+    Raises Denied, Invalid.
+    """
+    demand_organisation_wide(principal)
+    wanted = status.upper()
+    if wanted not in Bot.Status.values:
+        raise Invalid(
+            "Unknown status.", fields={"status": f"one of {', '.join(Bot.Status.values)}"}
+        )
+    row = _locked(principal, bot)
+    if row.status == wanted:
+        return row
+    before = row.status
+    row.status = wanted
+    row.save(update_fields=["status"])
+    audit(
+        principal,
+        "bot.status_changed",
+        target=f"bot:{row.pk}",
+        before={"status": before},
+        after={"status": wanted},
+    )
+    _tell(row, "bot.updated")
+    return row
+
+
+@transaction.atomic
+def connect_account(*, principal: Principal, bot: Bot, account: Account) -> Bot:
+    """Let the bot's signals reach an account; doing it twice changes nothing.
+
+    Raises Denied, NotFound.
+    """
+    demand_organisation_wide(principal)
+    row = _locked(principal, bot)
+    if not Account.objects.visible_to(principal).filter(pk=account.pk).exists():
+        raise NotFound("There is no such account.", code="account_not_found")
+    if row.accounts.filter(pk=account.pk).exists():
+        return row
+    row.accounts.add(account)
+    audit(
+        principal, "bot.account_connected", target=f"bot:{row.pk}", after={"account_id": account.pk}
+    )
+    _tell(row, "bot.updated")
+    return row
+
+
+@transaction.atomic
+def disconnect_account(*, principal: Principal, bot: Bot, account: Account) -> Bot:
+    """Take an account away from the bot. Raises Denied, NotFound (``account_not_connected``).
+
+    An account that the bot reaches through a group stays reached.
+    """
+    demand_organisation_wide(principal)
+    row = _locked(principal, bot)
+    if not row.accounts.filter(pk=account.pk).exists():
+        raise NotFound("The account is not connected to this bot.", code="account_not_connected")
+    row.accounts.remove(account)
+    audit(
+        principal,
+        "bot.account_disconnected",
+        target=f"bot:{row.pk}",
+        before={"account_id": account.pk},
+    )
+    _tell(row, "bot.updated")
+    return row
+
+
+def terminate(*, principal: Principal, bot: Bot) -> tuple[int, list[dict[str, Any]]]:
+    """Pause the bot, then cancel and close everything on each of its accounts.
+
+    Returns how many accounts were dealt with and the faults, each with its account. One account's
+    fault does not stop the others. Raises Denied, NotFound.
+    """
+    row = set_status(principal=principal, bot=bot, status=Bot.Status.PAUSED)
+    audit(principal, "bot.terminated", target=f"bot:{row.pk}")
+    done, errors = 0, []
+    for account in targets(row):
+        try:
+            result = terminate_account(principal=principal, account=account)
+        except DomainError as error:
+            errors.append({"account_id": account.pk, "code": error.code, "message": error.message})
+            continue
+        done += 1
+        errors.extend({"account_id": account.pk, **fault} for fault in result.errors)
+    return done, errors
+
+
+def targets(bot: Bot) -> list[Account]:
+    """The accounts a signal reaches: the bot's own and its groups', each once, by number.
+
+    Suspended and disabled ones are among them; their legs say why nothing was sent.
+    """
+    own = bot.accounts.filter(deleted_at=None)
+    through_groups = Account.objects.filter(
+        memberships__group__in=bot.groups.all(), deleted_at=None
+    )
+    found = {account.pk: account for account in (*own, *through_groups)}
+    return [found[number] for number in sorted(found)]
+
+
+def _check_input(name: str, base_name: str, timeframe: str) -> None:
+    faults = {}
+    text = name.strip()
+    if not text or len(text) > MAX_NAME_LENGTH or not text.isprintable():
+        faults["name"] = f"1 to {MAX_NAME_LENGTH} printable characters"
+    elif text.lower() in RESERVED_NAMES:
+        faults["name"] = "is reserved"
+    if len(base_name) > MAX_NAME_LENGTH or not base_name.isprintable():
+        faults["base_name"] = f"up to {MAX_NAME_LENGTH} printable characters"
+    if timeframe not in Bot.Timeframe.values:
+        faults["timeframe"] = f"one of {', '.join(Bot.Timeframe.values)}"
+    if faults:
+        raise Invalid("The bot cannot be made like this.", fields=faults)
+
+
+def _check_secrets(machine_made: bool, body_secret: str) -> None:
+    if not machine_made and not body_secret:
+        raise Invalid("A bot needs a way to authenticate its alerts.", code="no_authentication")
+    if body_secret and not (
+        MIN_BODY_SECRET_LENGTH <= len(body_secret) <= MAX_BODY_SECRET_LENGTH
+        and body_secret.isprintable()
+    ):
+        raise Invalid(
+            "The secret is not usable.",
+            code="weak_secret",
+            fields={
+                "body_secret": f"{MIN_BODY_SECRET_LENGTH} to {MAX_BODY_SECRET_LENGTH} characters"
+            },
+        )
+
+
+def _visible(rows: Any, numbers: Iterable[int], name: str) -> list[Any]:
+    wanted = set(numbers)
+    found = list(rows.filter(pk__in=wanted))
+    missing = sorted(wanted - {row.pk for row in found})
+    if missing:
+        raise Invalid(
+            "There is no such object.",
+            fields={name: f"unknown: {', '.join(str(number) for number in missing[:20])}"},
+        )
+    return found
+
+
+def _save_named(bot: Bot) -> None:
+    try:
+        with transaction.atomic():
+            bot.save()
+    except IntegrityError as error:
+        raise Conflict(
+            "A bot of this name exists.", code="name_taken", fields={"name": "is taken"}
+        ) from error
+
+
+def _locked(principal: Principal, bot: Bot) -> Bot:
+    visible = Bot.objects.visible_to(principal).filter(pk=bot.pk)
+    row = Bot.objects.select_for_update(no_key=True).filter(pk__in=visible).first()
+    if row is None:
+        raise NotFound("There is no such bot.", code="bot_not_found")
+    return row
+
+
+def _facts(bot: Bot) -> dict[str, Any]:
+    return {
+        "name": bot.name,
+        "base_name": bot.base_name,
+        "timeframe": bot.timeframe,
+        "status": bot.status,
+        "magic_id": bot.magic_id,
+        "accounts": sorted(bot.accounts.values_list("pk", flat=True)),
+        "groups": sorted(bot.groups.values_list("pk", flat=True)),
+    }
+
+
+def _tell(bot: Bot, kind: str) -> None:
+    publish(
+        kind,
+        organisation_id=bot.organisation_id,
+        topics=(f"bot:{bot.pk}",),
+        payload={
+            "bot_id": bot.pk,
+            "name": bot.name,
+            "status": bot.status,
+            "accounts": sorted(bot.accounts.values_list("pk", flat=True)),
+        },
+    )

@@ -1,0 +1,3 @@
+"""Plain building blocks that every app may use: errors, money, clock, ids, encryption,
+principal.
+"""

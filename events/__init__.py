@@ -1,0 +1,1 @@
+"""The append-only log: numbered events, audit records, durable consumers."""

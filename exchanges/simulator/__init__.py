@@ -1,0 +1,1 @@
+"""A rehearsal exchange: the matching core behind the Binance spot REST and WebSocket dialect."""

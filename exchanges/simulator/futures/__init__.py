@@ -1,0 +1,1 @@
+"""The USD-M futures half of the simulator: paths under ``/fapi`` and its user stream."""

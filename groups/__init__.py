@@ -1,0 +1,1 @@
+"""Groups of accounts and the risk settings they share."""

@@ -1,0 +1,1 @@
+"""What is known of markets: trading rules and last prices."""

@@ -1,0 +1,1 @@
+"""Alerts with a life cycle and the registry of health checks."""

@@ -1,0 +1,33 @@
+"""Signs of life."""
+
+import socket
+from typing import Any
+
+from celery import shared_task
+
+from common.clock import now
+from events.models import ParkedEvent
+
+from .alerts import raise_alert
+from .models import Alert, Heartbeat
+
+
+@shared_task(name="monitoring.heartbeat")
+def heartbeat(**_: Any) -> None:
+    """Write that workers and beat are alive; the health page shows the age."""
+    Heartbeat.objects.update_or_create(
+        name="worker", defaults={"at": now(), "details": {"host": socket.gethostname()}}
+    )
+    report_parked_events()
+
+
+def report_parked_events() -> None:
+    """Raise an alert for every event that a consumer gave up on and nobody has settled."""
+    for parked in ParkedEvent.objects.filter(settled_at=None).select_related("event"):
+        raise_alert(
+            "event_parked",
+            message=f"{parked.consumer} gave up on event {parked.event.seq}: {parked.error}",
+            organisation_id=parked.event.organisation_id,
+            subject=f"{parked.consumer}:{parked.event_id}",
+            severity=Alert.Severity.CRITICAL,
+        )

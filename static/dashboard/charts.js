@@ -1,0 +1,121 @@
+// Draws equity lines (uPlot) and candles with fills (lightweight-charts) into the figures that ask for them.
+(() => {
+  "use strict";
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 8 });
+  const REFRESH = 5000;
+
+  async function read(address) {
+    const answer = await fetch(address, { headers: { Accept: "application/json" } });
+    const found = await answer.json().catch(() => ({ message: "no answer" }));
+    if (!answer.ok) throw new Error(found.message || answer.statusText);
+    return found;
+  }
+
+  function say(figure, text) { figure.querySelector("[data-summary]").textContent = text; }
+
+  function summary(figure, data) {
+    const values = data[1];
+    if (!values.length) { say(figure, "No equity has been read yet: the line begins with the first reading."); return; }
+    const last = number.format(values[values.length - 1]), low = number.format(Math.min(...values)), high = number.format(Math.max(...values));
+    say(figure, `Now ${last} ${figure.dataset.unit}; lowest ${low}, highest ${high} since ${new Date(data[0][0] * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC.`);
+  }
+
+  function lineOptions(figure) {
+    const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1, size: 4 } };
+    return {
+      width: figure.clientWidth, height: 220, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"), legend: { show: false }, cursor: { drag: { x: true, y: false } },
+      axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => number.format(tick)) }],
+      series: [{}, { stroke: colour("--accent"), width: 2, points: { show: false } }],
+    };
+  }
+
+  async function drawLine(figure) {
+    if (!window.uPlot) { say(figure, "The drawing library is not installed (make assets); the tables are complete."); return; }
+    let data;
+    try { const found = await read(figure.dataset.equity); data = [found.at, found.equity]; }
+    catch (error) { say(figure, `The line cannot be read: ${error.message}`); return; }
+    let plot = null;
+    const redraw = () => { if (plot) plot.destroy(); plot = new uPlot(lineOptions(figure), data, figure); summary(figure, data); };
+    redraw();
+    document.addEventListener("themechange", redraw);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    new ResizeObserver(() => { if (plot && plot.width !== figure.clientWidth) plot.setSize({ width: figure.clientWidth, height: 220 }); }).observe(figure);
+    document.addEventListener("livebatch", (event) => {
+      const points = event.detail.equity.filter((point) => point.line === figure.dataset.line && point.equity !== "");
+      if (!points.length) return;
+      for (const point of points) {
+        const last = data[0].length - 1;
+        if (last >= 0 && data[0][last] >= point.at) data[1][last] = Number(point.equity);
+        else { data[0].push(point.at); data[1].push(Number(point.equity)); }
+      }
+      plot.setData(data);
+      summary(figure, data);
+    });
+  }
+
+  function candleColours() {
+    return { upColor: colour("--up"), downColor: colour("--down"), wickUpColor: colour("--up"), wickDownColor: colour("--down"), borderVisible: false };
+  }
+
+  function chartColours() {
+    return {
+      layout: { background: { color: colour("--card") }, textColor: colour("--soft"), attributionLogo: true },
+      grid: { vertLines: { color: colour("--line") }, horzLines: { color: colour("--line") } },
+      timeScale: { timeVisible: true, rightOffset: 6, borderColor: colour("--line") }, rightPriceScale: { borderColor: colour("--line") },
+    };
+  }
+
+  function asMarkers(fills, candles) {
+    return fills.filter((fill) => candles.length && fill.at >= candles[0][0]).map((fill) => ({
+      time: candles.reduce((found, candle) => (candle[0] <= fill.at ? candle[0] : found), candles[0][0]), id: String(fill.id),
+      position: fill.side === "buy" ? "belowBar" : "aboveBar", shape: fill.side === "buy" ? "arrowUp" : "arrowDown",
+      color: fill.side === "buy" ? colour("--up") : colour("--down"), text: `${fill.side} ${fill.quantity}`,
+    }));
+  }
+
+  const asCandle = (one) => ({ time: one[0], open: one[1], high: one[2], low: one[3], close: one[4] });
+
+  async function drawCandles(figure) {
+    const library = window.LightweightCharts;
+    if (!library) { say(figure, "The drawing library is not installed (make assets); use “Show as table”."); return; }
+    let found;
+    try { found = await read(figure.dataset.candles); } catch (error) { say(figure, `No candles: ${error.message}`); return; }
+    const box = figure.appendChild(document.createElement("div"));
+    const chart = library.createChart(box, {
+      ...chartColours(), width: figure.clientWidth, height: 360, handleScroll: { vertTouchDrag: false }, autoSize: false,
+    });
+    const series = chart.addSeries(library.CandlestickSeries, candleColours());
+    series.setData(found.candles.map(asCandle));
+    const markers = library.createSeriesMarkers(series, asMarkers(found.fills, found.candles));
+    const describe = () => {
+      const last = found.candles[found.candles.length - 1];
+      say(figure, last ? `Last close ${number.format(last[4])}; ${found.fills.length} fill${found.fills.length === 1 ? "" : "s"} of this account: ▲ bought, ▼ sold. Times in UTC.` : "The venue has no candles for this symbol.");
+    };
+    describe();
+    document.addEventListener("themechange", () => { chart.applyOptions(chartColours()); series.applyOptions(candleColours()); markers.setMarkers(asMarkers(found.fills, found.candles)); });
+    new ResizeObserver(() => chart.applyOptions({ width: figure.clientWidth })).observe(figure);
+    async function renew() {
+      if (document.hidden) return;
+      const fresh = await read(`${figure.dataset.candles}&limit=3`).catch(() => null);
+      if (!fresh) return;
+      for (const candle of fresh.candles) {
+        const last = found.candles[found.candles.length - 1];
+        if (last && candle[0] < last[0]) continue;
+        if (last && candle[0] === last[0]) found.candles.pop();
+        found.candles.push(candle);
+        series.update(asCandle(candle));
+      }
+      if (fresh.fills.length) { found.fills = fresh.fills; markers.setMarkers(asMarkers(found.fills, found.candles)); }
+      describe();
+    }
+    setInterval(renew, REFRESH);
+    document.addEventListener("livebatch", (event) => {
+      const own = event.detail.fills.filter((fill) => String(fill.account_id) === figure.dataset.account && fill.symbol === figure.dataset.symbol);
+      if (own.length) renew();
+    });
+  }
+
+  document.querySelectorAll("[data-equity]").forEach(drawLine);
+  document.querySelectorAll("[data-candles]").forEach(drawCandles);
+})();

@@ -1,0 +1,1 @@
+"""Strategies in sections, indicators, sessions and backtests."""

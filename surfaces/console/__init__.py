@@ -1,0 +1,1 @@
+"""The operator console: every ModelAdmin of the platform."""

@@ -1,0 +1,1 @@
+"""Live pages for looking and for the daily acts."""

@@ -1,0 +1,220 @@
+"""The dashboard's live channel: what happened since an event number, as rows to put in place.
+
+The same rule as every other stream: join the group first, then read the log from the client's last
+number. Nothing is sent from memory, so nothing is lost between the two, and a client that names its
+last number gets each later event once. Batches leave at most four times a second.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.db import DatabaseError
+from django.template.loader import render_to_string
+
+from common.clock import now
+from common.money import plain
+from common.principal import Principal
+from events.models import Event
+from events.sequencer import last_number, stream_group
+from events.stream import read_after
+from surfaces.policy import Policy
+
+from .access import principal_of_session_key
+from .figures import summary
+from .rows import LISTS, fragments, touched
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_BATCHES = 0.25
+SECONDS_BETWEEN_LOOKS = 2.0
+SECONDS_BETWEEN_CHECKS = 30.0
+TOTALS = "totals"
+TOO_FAR_BEHIND = 5000
+NOT_SIGNED_IN, BAD_REQUEST, UNAVAILABLE = 4401, 4400, 4013
+
+
+class LiveConsumer(AsyncJsonWebsocketConsumer):
+    """One open page. ``after_id`` is where it stands, ``lists`` what it shows."""
+
+    policy = Policy.AUTHENTICATED
+    principal: Principal
+    after_id: int
+    wanted: tuple[str, ...]
+
+    async def connect(self) -> None:
+        """Refuse foreign origins before the handshake, everybody else with a code after it."""
+        self.pump: asyncio.Task[None] | None = None
+        self.group = ""
+        self.doubtful = False
+        if not self._same_origin():
+            await self.close()
+            return
+        await self.accept()
+        principal = await self._read_principal()
+        if principal is None:
+            await self.close(NOT_SIGNED_IN)
+            return
+        if not self._read_query():
+            await self.close(BAD_REQUEST)
+            return
+        self.principal = principal
+        self.news = asyncio.Event()
+        self.group = stream_group(principal.organisation_id)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.news.set()
+        self.pump = asyncio.create_task(self._run())
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the group and end the pump."""
+        if self.group:
+            await self.channel_layer.group_discard(self.group, self.channel_name)
+        if self.pump and self.pump is not asyncio.current_task():
+            self.pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.pump
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Answer a heartbeat; nothing else is listened to."""
+        if isinstance(content, dict) and content.get("type") == "ping":
+            await self.send_json({"type": "pong"})
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        """The frame as JSON, or None where it is none."""
+        try:
+            return await super().decode_json(text_data)
+        except ValueError:
+            return None
+
+    async def events_numbered(self, message: dict[str, Any]) -> None:
+        """The sequencer has numbered events of this organisation."""
+        self.news.set()
+
+    async def _run(self) -> None:
+        """Send what is new until the session ends; a database error closes the socket."""
+        checked_at = time.monotonic()
+        try:
+            head = await database_sync_to_async(last_number)()
+            if head - self.after_id > TOO_FAR_BEHIND or self.after_id > head:
+                await self.send_json({"type": "resync_required", "head": head})
+                await self.close()
+                return
+            await self.send_json({"type": "ready", "head": head, "after_id": self.after_id})
+            while True:
+                await self._send_news()
+                if self.doubtful or time.monotonic() - checked_at > SECONDS_BETWEEN_CHECKS:
+                    checked_at, self.doubtful = time.monotonic(), False
+                    if not await self._still_allowed():
+                        await self.close(NOT_SIGNED_IN)
+                        return
+                await asyncio.sleep(SECONDS_BETWEEN_BATCHES)
+                # A lost announcement is made good by looking anyway.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.news.wait(), SECONDS_BETWEEN_LOOKS)
+        except DatabaseError:
+            logger.exception("live channel: the log could not be read")
+            await self.close(UNAVAILABLE)
+
+    async def _send_news(self) -> None:
+        self.news.clear()
+        while True:
+            batch = await database_sync_to_async(self._read_batch)()
+            if batch is None:
+                return
+            self.after_id = batch["last_id"]
+            # Somebody's session has ended: perhaps this one.
+            self.doubtful |= any(event["kind"] == "session.revoked" for event in batch["events"])
+            await self.send_json(batch)
+
+    def _read_batch(self) -> dict[str, Any] | None:
+        """The next batch, or None when the log has nothing newer."""
+        events, last_id = read_after(self.principal, self.after_id)
+        if last_id == self.after_id:
+            return None
+        changed = touched(events)
+        batch: dict[str, Any] = {
+            "type": "batch",
+            "last_id": last_id,
+            "events": [{"id": event.seq, "kind": event.kind} for event in events],
+            "rows": fragments(self.principal, changed, [w for w in self.wanted if w != TOTALS]),
+            "figures": {},
+            "equity": [_equity_point(payload) for payload in changed.equity],
+            "fills": changed.fills,
+            "say": _spoken(events),
+        }
+        if TOTALS in self.wanted and events:
+            shown = summary(self.principal)
+            batch["figures"]["totals"] = render_to_string("dashboard/totals.html", shown).strip()
+            at = int(now().timestamp())
+            batch["equity"] += [
+                {"line": total.key, "at": at, "equity": plain(total.equity)}
+                for total in shown["totals"]
+            ]
+        return batch
+
+    def _same_origin(self) -> bool:
+        """Browsers say where a page comes from; it must be this server or a trusted origin."""
+        headers = dict(self.scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1")
+        return bool(origin) and (
+            urlsplit(origin).netloc == host or origin in settings.CSRF_TRUSTED_ORIGINS
+        )
+
+    def _read_query(self) -> bool:
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        number = query.get("after_id", [""])[0]
+        self.wanted = tuple(
+            name
+            for name in query.get("lists", [""])[0].split(",")
+            if name in LISTS or name == TOTALS
+        )
+        if not number.isdecimal() or len(number) > 18:
+            return False
+        self.after_id = int(number)
+        return True
+
+    async def _read_principal(self) -> Principal | None:
+        key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
+        address = (self.scope.get("client") or [""])[0]
+        if not key:
+            return None
+        return await database_sync_to_async(principal_of_session_key)(key, address=address)
+
+    async def _still_allowed(self) -> bool:
+        """Re-read session, user and rights: a role that was taken away ends with the next look."""
+        principal = await self._read_principal()
+        if principal is None or principal.organisation_id != self.principal.organisation_id:
+            return False
+        self.principal = principal
+        return True
+
+
+def _equity_point(payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "line": f"account:{payload.get('account_id')}",
+        "at": int(now().timestamp()),
+        "equity": str(payload.get("equity", "")),
+    }
+
+
+def _spoken(events: list[Event]) -> str:
+    """One sentence for screen readers: the last alert, else how many orders moved."""
+    for event in reversed(events):
+        if event.kind == "alert.raised":
+            return f"Alert: {event.payload.get('message', event.payload.get('code', ''))}"
+    orders = {
+        event.payload.get("order_id")
+        for event in events
+        if event.kind.startswith("order.") and event.payload.get("state") in ("FILLED", "REJECTED")
+    }
+    if not orders:
+        return ""
+    return f"{len(orders)} order{'s' if len(orders) > 1 else ''} finished"

@@ -1,0 +1,211 @@
+"""How figures, ages, modes and states are written on the pages."""
+
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from common.clock import iso, now
+from common.money import plain
+from trading.models import Command, Order
+from trading.states import LIVE, PENDING_CANCEL
+
+register = template.Library()
+
+NOTHING = "–"
+OLD_SECONDS, STALE_SECONDS = 5, 60
+TONES = {
+    "FILLED": "good",
+    "OPEN": "info",
+    "PARTIAL": "info",
+    "CREATED": "quiet",
+    "SENDING": "info",
+    "PENDING_CANCEL": "info",
+    "PENDING_REPLACE": "info",
+    "UNKNOWN": "unsure",
+    "NEEDS_OPERATOR": "unsure",
+    "REJECTED": "bad",
+    "NOT_PLACED": "bad",
+    "CANCELED": "quiet",
+    "EXPIRED": "quiet",
+    "WITHDRAWN": "quiet",
+    "DENIED": "bad",
+    "ACCEPTED": "info",
+    "RECEIVED": "quiet",
+    "ACTIVE": "good",
+    "active": "good",
+    "PAUSED": "unsure",
+    "STOPPED": "bad",
+    "suspended": "unsure",
+    "disabled": "bad",
+    "received": "quiet",
+    "refused": "bad",
+    "routed": "info",
+    "finished": "good",
+    "open": "info",
+    "closed": "quiet",
+    "critical": "bad",
+    "warning": "unsure",
+    "info": "info",
+}
+
+
+def shortened(value: Decimal, places: int) -> str:
+    """At most ``places`` decimals, more only where a small number would vanish; groups by comma."""
+    if value and abs(value) < Decimal(1).scaleb(-places):
+        places = min(18, -value.adjusted() + 2)
+    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN)
+    text = f"{rounded:,f}"
+    return text.rstrip("0").rstrip(".") if places > 2 and "." in text else text
+
+
+@register.simple_tag
+def figure(
+    value: Decimal | None, unit: str = "", places: int = 8, signed: bool = False
+) -> SafeString:
+    """A number with its unit; the full precision stands in the title and is what gets copied."""
+    if value is None:
+        return format_html('<span class="n none">{}</span>', NOTHING)
+    text = shortened(abs(value) if signed else value, places)
+    if signed:
+        text = f"{'+' if value > 0 else '−' if value < 0 else ''}{text}"
+    tone = ("up" if value > 0 else "down" if value < 0 else "") if signed else ""
+    suffix = format_html(' <span class="unit">{}</span>', unit) if unit else ""
+    return format_html(
+        '<span class="n {}" title="{} {}" data-exact="{}">{}{}</span>',
+        tone,
+        plain(value),
+        unit,
+        plain(value),
+        text,
+        suffix,
+    )
+
+
+def _ago(seconds: float) -> str:
+    whole = max(0, int(seconds))
+    for size, letter in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if whole >= size:
+            return f"{whole // size} {letter} ago"
+    return f"{whole} s ago"
+
+
+@register.simple_tag
+def moment(at: datetime | None) -> SafeString:
+    """When something happened: relative, the absolute time in the title."""
+    if at is None:
+        return format_html('<span class="none">{}</span>', NOTHING)
+    return format_html(
+        '<time datetime="{}" title="{} UTC" data-age="moment">{}</time>',
+        iso(at),
+        at.strftime("%Y-%m-%d %H:%M:%S"),
+        _ago((now() - at).total_seconds()),
+    )
+
+
+GUARDED = {
+    "protected": ("good", "protected"),
+    "placing": ("info", "protection under way"),
+    "missing": ("bad", "protection missing"),
+}
+
+
+@register.simple_tag
+def guarded(word: str) -> SafeString:
+    """How a position's protection stands; nothing where none is wanted."""
+    if word not in GUARDED:
+        return SafeString("")
+    tone, text = GUARDED[word]
+    return format_html(' <span class="state {}">{}</span>', tone, text)
+
+
+@register.simple_tag
+def age(at: datetime | None) -> SafeString:
+    """How old a figure is: grey after 5 s, struck through after a minute."""
+    if at is None:
+        return format_html('<span class="age stale">{}</span>', "never read")
+    seconds = (now() - at).total_seconds()
+    state = "stale" if seconds >= STALE_SECONDS else "old" if seconds >= OLD_SECONDS else ""
+    text = f"stale since {at:%H:%M:%S} UTC" if state == "stale" else _ago(seconds)
+    return format_html(
+        '<time class="age {}" datetime="{}" title="read {} UTC" data-age="figure">{}</time>',
+        state,
+        iso(at),
+        at.strftime("%Y-%m-%d %H:%M:%S"),
+        text,
+    )
+
+
+@register.simple_tag
+def mode(book: str) -> SafeString:
+    """The book as a badge: word, shape and colour."""
+    return format_html('<span class="mode mode-{}">{}</span>', book, book.upper())
+
+
+@register.simple_tag
+def state(name: str) -> SafeString:
+    """A state in words with its tone."""
+    words = str(name).replace("_", " ").lower()
+    return format_html('<span class="state {}">{}</span>', TONES.get(str(name), "quiet"), words)
+
+
+@register.simple_tag
+def side(name: str) -> SafeString:
+    """Buy or sell, with an arrow that is not read out."""
+    arrow = "▲" if name == "buy" else "▼"
+    return format_html(
+        '<span class="side side-{}"><span aria-hidden="true">{}</span> {}</span>', name, arrow, name
+    )
+
+
+@register.filter
+def base(symbol: str) -> str:
+    """The coin that is bought or sold: BTC of BTC/USDT."""
+    return symbol.partition("/")[0]
+
+
+@register.filter
+def quote(symbol: str) -> str:
+    """The coin that prices are in: USDT of BTC/USDT:USDT."""
+    return symbol.partition("/")[2].partition(":")[0]
+
+
+@register.simple_tag(takes_context=True)
+def changed_query(context: dict[str, Any], **changes: Any) -> str:
+    """The page's query with some parameters changed, or dropped where the value is empty."""
+    query = context["request"].GET.copy()
+    for name, value in changes.items():
+        if value in (None, ""):
+            query.pop(name, None)
+        else:
+            query[name] = value
+    return f"?{query.urlencode()}"
+
+
+@register.filter
+def single(row: Any) -> list[Any]:
+    """A list of one, for tables that show a single row."""
+    return [row]
+
+
+@register.filter
+def cancellable(order: Any) -> bool:
+    """Whether a cancel could still do something."""
+    return order.state in LIVE and order.state != PENDING_CANCEL
+
+
+@register.filter
+def order_of(command: Command) -> Order | None:
+    """The order of a leg, None where the leg was denied before there was one."""
+    return getattr(command, "order", None)
+
+
+@register.simple_tag
+def asked(request: Any) -> str:
+    """A signal's request in a few words: side, size, symbol."""
+    parts = request if isinstance(request, dict) else {}
+    shown = [str(parts[name]) for name in ("side", "size", "symbol") if parts.get(name)]
+    return " ".join(shown) or NOTHING

@@ -1,0 +1,97 @@
+"""Numbers for the charts, as JSON. Floats here are for drawing only; tables show the exact text."""
+
+from typing import Any
+
+from django.http import HttpResponse, JsonResponse
+
+from accounts.models import Account
+from common.clock import from_ms, to_ms
+from common.errors import DomainError, Invalid, NotFound
+from common.money import plain
+from exchanges.venues import resolve
+from marketdata import services as marketdata
+from surfaces.dashboard import figures, rows
+from surfaces.dashboard.access import STATUS, page
+from trading.services.folding import DUST
+
+TIMEFRAMES = ("1m", "5m", "15m", "1h", "6h", "1d")
+MOST_CANDLES = 1000
+FILLS = 500
+
+
+def candle_table(candles: list[list[Any]]) -> list[dict[str, Any]]:
+    """Candles as rows for a table, newest first, prices as text."""
+    names = ("open", "high", "low", "close", "volume")
+    return [
+        {"at": from_ms(int(candle[0])), **dict(zip(names, map(str, candle[1:6]), strict=False))}
+        for candle in reversed(candles)
+    ]
+
+
+def _refused(error: DomainError) -> JsonResponse:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
+    return JsonResponse({"code": error.code, "message": error.message}, status=status)
+
+
+@page
+def candles(request: Any) -> HttpResponse:
+    """Candles of an account's venue and the account's fills.
+
+    Takes ``account``, ``symbol``, ``timeframe``, ``limit``.
+    """
+    query = request.GET
+    timeframe, limit = query.get("timeframe", "1m"), query.get("limit", "300")
+    account_id = query.get("account", "")
+    try:
+        if timeframe not in TIMEFRAMES or not limit.isdecimal() or not account_id.isdecimal():
+            raise Invalid("Wrong timeframe, limit or account.")
+        account = Account.objects.visible_to(request.principal).filter(pk=int(account_id)).first()
+        if account is None:
+            raise NotFound("There is no such account.", code="account_not_found")
+        symbol = query.get("symbol", "").replace("\0", "")
+        venue = resolve(account.venue, is_testnet=account.is_testnet)
+        found = marketdata.candles(
+            venue, symbol, timeframe, min(max(int(limit[:6]), 1), MOST_CANDLES)
+        )
+    except DomainError as error:
+        return _refused(error)
+    deals = rows.deals(request.principal).filter(account=account, symbol=symbol)
+    executed = deals.exclude(reason=DUST)[:FILLS]
+    return JsonResponse(
+        {
+            "candles": [
+                [int(candle[0]) // 1000, *(float(value) for value in candle[1:5])]
+                for candle in found
+            ],
+            "fills": [
+                {
+                    "id": deal.pk,
+                    "at": to_ms(deal.executed_at) // 1000,
+                    "side": deal.side,
+                    "quantity": plain(deal.quantity),
+                    "price": plain(deal.price),
+                }
+                for deal in reversed(executed)
+            ],
+        }
+    )
+
+
+@page
+def equity(request: Any) -> HttpResponse:
+    """The equity line of one ``account``, or of a ``book`` and ``currency``."""
+    accounts = Account.objects.visible_to(request.principal)
+    account_id = request.GET.get("account", "")
+    if account_id:
+        accounts = accounts.filter(pk=int(account_id) if account_id.isdecimal() else 0)
+    else:
+        accounts = accounts.exclude(status=Account.Status.DISABLED).filter(
+            book=request.GET.get("book", ""), quote_currency=request.GET.get("currency", "")
+        )
+    ids = list(accounts.values_list("pk", flat=True))
+    if account_id and not ids:
+        return _refused(NotFound("There is no such account.", code="account_not_found"))
+    line = figures.equity_line(ids)
+    return JsonResponse(
+        {"at": [at for at, _ in line], "equity": [float(value) for _, value in line]}
+    )

@@ -1,0 +1,1 @@
+"""What the live channels of all dialects share: one reading of the log, cursors, limits."""

@@ -1,0 +1,123 @@
+"""The door for alerts: asynchronous views that hold no thread while legs are on their way."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.request import UnreadablePostError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from common.errors import BadJson, DomainError, NotFound, TooLarge
+from common.ids import new_correlation_id
+from surfaces.authentication import request_address
+from surfaces.errors import database_error, error_response, framework_refusal
+from surfaces.management.dialect import ManagementView, envelope, stamped
+from surfaces.policy import Policy, declares
+from surfaces.waiting import settled
+from webhooks.models import Signal
+from webhooks.services import answer, is_unrouted, receive
+
+logger = logging.getLogger(__name__)
+
+MAX_ALERT_BYTES = 8192
+LONGEST_WAIT_SECONDS = 2.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.025, 0.1
+CONTENT_TYPES = ("application/json", "text/plain")
+
+_receive = database_sync_to_async(receive, thread_sensitive=False)
+_answer = database_sync_to_async(answer, thread_sensitive=False)
+_look_for_route = database_sync_to_async(is_unrouted, thread_sensitive=False)
+
+
+@declares({"POST": Policy.PUBLIC})
+async def tradingview(request: HttpRequest, token: str | None = None) -> HttpResponse:
+    """Take an alert as TradingView sends it; the bot's secret is the authentication.
+
+    Stored before it is acted on. Answers within two seconds with what is known by then; a leg
+    still on its way is ``pending``. 503 means that nothing was stored and a resend is safe.
+    """
+    if request.method != "POST":
+        return framework_refusal(request, 405, Allow="POST")
+    if (request.content_type or "text/plain").lower() not in CONTENT_TYPES:
+        return framework_refusal(request, 415)
+    started = time.monotonic()
+    try:
+        body = _alert(request)
+        signal = await _receive(
+            body=body, headers=request.headers, token=token, address=request_address(request)
+        )
+        data = await _known_within(signal, started)
+    except DomainError as error:
+        return error_response(request, error)
+    except (OperationalError, InterfaceError) as error:
+        return error_response(request, database_error(error))
+    return JsonResponse(_answered(data))
+
+
+@declares({"GET": Policy.PUBLIC})
+async def test(request: HttpRequest) -> HttpResponse:
+    """Says that the door is there; looks at nothing and stores nothing."""
+    if request.method not in ("GET", "HEAD"):
+        return framework_refusal(request, 405, Allow="GET, HEAD")
+    data = stamped({"correlation_id": new_correlation_id()})
+    return JsonResponse(envelope("Webhook endpoint is operational", data))
+
+
+class SignalView(ManagementView):
+    """What became of a signal."""
+
+    policy = Policy.AUTHENTICATED
+
+    def get(self, request: Request, correlation_id: str) -> Response:
+        """The state now, in the form of the webhook's own answer."""
+        rows = Signal.objects.visible_to(self.principal)
+        signal = rows.filter(correlation_id=correlation_id[:41]).first()
+        if signal is None:
+            raise NotFound("There is no such signal.", code="signal_not_found")
+        return Response(_answered(answer(signal, reader=self.principal)))
+
+
+def _alert(request: HttpRequest) -> bytes:
+    """The raw body; raises TooLarge before reading more than the limit."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length.isdecimal() and int(length[:12]) > MAX_ALERT_BYTES:
+        raise TooLarge(f"An alert has at most {MAX_ALERT_BYTES} bytes.")
+    try:
+        body: bytes = request.read(MAX_ALERT_BYTES + 1)
+    except UnreadablePostError as error:
+        raise BadJson("The body could not be read to its end.") from error
+    if len(body) > MAX_ALERT_BYTES:
+        raise TooLarge(f"An alert has at most {MAX_ALERT_BYTES} bytes.")
+    return body
+
+
+async def _known_within(signal: Signal, started: float) -> dict[str, Any]:
+    """The answer once nothing is pending or the time is up; sleeps on the loop only."""
+    patience = min(settings.WEBHOOK_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+    deadline = started + patience
+    pause = FIRST_PAUSE_SECONDS
+    while await _is_unrouted(signal) and deadline - time.monotonic() > pause:
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+    if signal.execution_id is not None and signal.state != Signal.State.FINISHED:
+        await settled(signal.execution_id, max(deadline - time.monotonic(), 0.0))
+    data: dict[str, Any] = await _answer(signal, 0)
+    return data
+
+
+async def _is_unrouted(signal: Signal) -> bool:
+    return signal.execution_id is None and await _look_for_route(signal)
+
+
+def _answered(data: dict[str, Any]) -> dict[str, Any]:
+    reason = data.get("reason_code")
+    if reason:
+        message = data.get("message") or f"Signal refused: {reason}"
+        return envelope(message, data, success=False)
+    return envelope("Signal processed successfully", data)

@@ -1,0 +1,25 @@
+"""Pages of lists, walked by the rows' numbers so that a deep page costs what the first does."""
+
+from typing import Any, TypeVar
+
+from django.db import models
+from rest_framework.request import Request
+
+from surfaces.lookups import whole_parameter
+
+PARAMETERS = frozenset({"limit", "cursor"})
+Row = TypeVar("Row", bound=models.Model)
+
+
+def key_page(
+    request: Request, rows: "models.QuerySet[Row]", *, default: int, most: int
+) -> tuple[list[Row], int | None]:
+    """One page, the newest first, and the ``cursor`` of the page after it, None at the end.
+
+    ``limit`` is capped at ``most``. One query; raises Invalid for a parameter that is no number.
+    """
+    limit = min(whole_parameter(request, "limit", default, least=1), most)
+    if "cursor" in request.query_params:
+        rows = rows.filter(pk__lt=whole_parameter(request, "cursor", 0, least=1))
+    page: list[Any] = list(rows.order_by("-pk")[: limit + 1])
+    return page[:limit], page[limit - 1].pk if len(page) > limit else None

@@ -1,0 +1,1 @@
+"""Specification 004: trading terminals."""

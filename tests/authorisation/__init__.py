@@ -1,0 +1,1 @@
+"""Who may do what, over every route; generated from the table of routes."""

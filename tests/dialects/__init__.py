@@ -1,0 +1,1 @@
+"""A second test exchange that speaks another dialect."""

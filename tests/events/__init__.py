@@ -1,0 +1,1 @@
+"""The log, its numbers and the audit trail."""

@@ -1,0 +1,1 @@
+"""Identity over real sockets: a running server, its clients, and what they try."""

@@ -1,0 +1,1 @@
+"""The API of specification 001 and its sockets."""

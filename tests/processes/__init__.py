@@ -1,0 +1,1 @@
+"""Real processes, real sockets, real kills: nothing is lost and nothing is done twice."""

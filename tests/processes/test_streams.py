@@ -1,0 +1,32 @@
+"""Two workers share the streams of an organisation: each account has one, also after a kill."""
+
+from collections.abc import Callable
+
+import pytest
+
+from accounts.models import StreamStatus
+from tests.processes.harness import WORKER, Platform, wait_until
+from tests.trading.conftest import Desk
+from trading.models import LaneLease
+
+
+def sockets(desk: Desk) -> dict[str, int]:
+    """How many subscribed user streams each of the desk's keys has at the exchange."""
+    counts = desk.exchange.call("GET", "/_stream")["streams"]
+    return {key: counts.get(key, 0) for key in desk.keys}
+
+
+@pytest.mark.distributed
+@pytest.mark.timeout(240)
+def test_each_account_has_one_stream_and_a_dead_workers_move(
+    make_desk: Callable[..., Desk], platform: Platform
+) -> None:
+    desk = make_desk(4)
+    platform.start(WORKER, "worker2")
+    live = StreamStatus.objects.healthy()
+    wait_until(lambda: LaneLease.objects.values("owner").distinct().count() == 2, 30, "two holders")
+    once = dict.fromkeys(desk.keys, 1)
+    wait_until(lambda: live.count() == 4 and sockets(desk) == once, 30, "one stream each")
+    platform.kill(WORKER)
+    wait_until(lambda: sockets(desk) != once, 30, "streams of the dead worker gone")
+    wait_until(lambda: sockets(desk) == once, 30, "one stream each again")

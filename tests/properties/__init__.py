@@ -1,0 +1,1 @@
+"""Property tests: state machines and exhaustive checks of the order protocol and the ledger."""

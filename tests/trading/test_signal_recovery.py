@@ -1,0 +1,89 @@
+"""A crash between any two steps of a signal's way loses neither the alert nor its orders."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError
+
+from bots.services import set_status
+from common.clock import now
+from events import consumers
+from events.models import ConsumerCursor, ParkedEvent
+from monitoring.models import Alert
+from monitoring.tasks import report_parked_events
+from tests.trading.conftest import Desk
+from tests.trading.crashes import Killed, killed
+from tests.trading.test_signal_to_ledger import send
+from trading.models import Order
+from webhooks import routing, services
+from webhooks.models import Signal
+from webhooks.tasks import sweep
+
+
+def test_orders_made_before_a_crash_belong_to_their_signal_however_late_it_is_found(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(1)
+    with monkeypatch.context() as moment:
+        moment.setattr(routing, "_link", killed)
+        with pytest.raises(Killed):
+            send(desk)
+    set_status(principal=desk.principal, bot=desk.bot, status="STOPPED")
+    desk.run_orders()
+    desk.settle()
+    Signal.objects.update(received_at=now() - timedelta(seconds=120))
+    sweep()
+    signal = Signal.objects.get()
+    assert (signal.state, signal.reason_code, signal.success_count) == ("finished", "", 1)
+    assert Order.objects.count() == 1
+
+
+def test_an_alert_stored_before_a_crash_is_executed(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(1)
+    with monkeypatch.context() as moment:
+        moment.setattr(services, "accept", killed)
+        with pytest.raises(Killed):
+            send(desk)
+    assert send(desk).is_duplicate
+    Signal.objects.update(received_at=now() - timedelta(seconds=6))
+    sweep()
+    assert (Signal.objects.get().state, Order.objects.count()) == ("routed", 1)
+
+
+def test_an_alert_found_a_minute_later_is_stale(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(1)
+    with monkeypatch.context() as moment:
+        moment.setattr(services, "accept", killed)
+        with pytest.raises(Killed):
+            send(desk)
+    Signal.objects.update(received_at=now() - timedelta(seconds=61))
+    sweep()
+    assert (Signal.objects.get().reason_code, Order.objects.count()) == ("stale", 0)
+
+
+def test_an_event_that_keeps_failing_is_parked_and_reported(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk(1)
+    desk.settle()
+    handled: list[int] = []
+
+    def handler(event: object) -> None:
+        if not handled:
+            handled.append(0)
+        if len(handled) == 1:
+            raise IntegrityError("twice")
+
+    consumer = consumers.Consumer("picky", ("account.*",), handler)
+    for _ in range(consumers.PARK_AFTER_FAILURES):
+        assert ParkedEvent.objects.count() == 0
+        consumers.run_consumers([consumer])
+    parked = ParkedEvent.objects.get()
+    assert ConsumerCursor.objects.get(name="picky").seq >= (parked.event.seq or 0)
+    report_parked_events()
+    assert Alert.objects.get(code="event_parked").severity == "critical"

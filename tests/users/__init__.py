@@ -1,0 +1,1 @@
+"""Organisations, users, sessions, keys."""

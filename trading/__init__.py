@@ -1,0 +1,1 @@
+"""The ledger: commands, orders, deals, positions, and what moves them."""

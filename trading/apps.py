@@ -1,0 +1,16 @@
+"""App configuration."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class TradingConfig(AppConfig):
+    """The ledger: commands, orders, deals, positions, and what moves them."""
+
+    name = "trading"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the ledger's durable consumer."""
+        import_module("trading.consumers").register_consumers()

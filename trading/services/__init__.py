@@ -1,0 +1,1 @@
+"""What the ledger does: each module one verb's worth of services, keyword-only."""

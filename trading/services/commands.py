@@ -1,0 +1,301 @@
+"""The one door to the ledger: every surface, strategy and console action submits here.
+
+Rows first: command, order, reservation, history and events are committed together before a worker
+hears of them. Each leg stands alone; a refused one keeps its reason and its decision, and the
+others go on.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import Account
+from common.bulk import insert_rows
+from common.clock import now_ms
+from common.crash import crash_point
+from common.errors import Conflict, Denied, Invalid, NotFound
+from common.ids import new_correlation_id
+from common.principal import Principal
+from groups.models import Group
+from riskmgmt.limits import NewReservation
+from trading.models import Command, Execution, Order, TradeCursor
+from trading.sizing import RISK_PERCENT, SizeSpec
+
+from .admission import read_surroundings
+from .announce import execution_event
+from .drafting import Draft, draft_leg
+from .intents import POSITION, OrderIntent, payload_hash
+from .market_view import MarketView, view_markets
+from .new_orders import write_orders
+
+MAX_LEGS = 1000
+# A venue's clock may be behind ours.
+OVERLAP_MS = 60_000
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of one submission, collected for bulk inserts."""
+
+    commands: list[Command] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    reservations: list[NewReservation] = field(default_factory=list)
+
+
+def submit(
+    *,
+    principal: Principal,
+    intents: Sequence[OrderIntent],
+    source: str,
+    source_ref: str = "",
+    correlation_id: str | None = None,
+    requested: dict[str, Any] | None = None,
+    markets: MarketView | None = None,
+) -> Execution:
+    """Write an execution with one leg per intent and wake the execution workers.
+
+    Idempotent by ``correlation_id``: a repeat returns the first execution; with another
+    ``requested``, or other legs where nothing was ``requested``, it raises Conflict
+    ``idempotency_mismatch``. Raises NotFound when an account is not visible to the principal,
+    Invalid for an empty or an oversized fan-out. Asks venues for markets and prices (unless given)
+    before, not inside, the transaction.
+    """
+    if not 0 < len(intents) <= MAX_LEGS:
+        raise Invalid(f"An execution has 1 to {MAX_LEGS} legs.", code="bad_batch_size")
+    correlation_id = correlation_id or new_correlation_id()
+    if (earlier := _earlier(principal, correlation_id, requested, intents)) is not None:
+        return earlier
+    accounts = _accounts(principal, intents)
+    markets = markets or view_markets(accounts.values(), {intent.symbol for intent in intents})
+    try:
+        with transaction.atomic():
+            execution = _write(
+                principal,
+                intents,
+                accounts,
+                markets,
+                Execution(
+                    organisation_id=principal.organisation_id,
+                    correlation_id=correlation_id,
+                    source=source,
+                    source_ref=source_ref,
+                    actor=principal.key,
+                    requested=requested or {},
+                ),
+            )
+            crash_point("before_command_commit")
+    except IntegrityError as error:
+        earlier = _earlier(principal, correlation_id, requested, intents)
+        if earlier is None:
+            raise Conflict(
+                "This request id was used before.", code="idempotency_mismatch"
+            ) from error
+        return earlier
+    crash_point("after_command_commit")
+    return execution
+
+
+def _earlier(
+    principal: Principal,
+    correlation_id: str,
+    requested: dict[str, Any] | None,
+    intents: Sequence[OrderIntent],
+) -> Execution | None:
+    execution = Execution.objects.filter(correlation_id=correlation_id).first()
+    if execution is None:
+        return None
+    is_same = execution.organisation_id == principal.organisation_id and (
+        execution.requested == (requested or {}) and (requested or _has_legs(execution, intents))
+    )
+    if not is_same:
+        raise Conflict(
+            "This idempotency key was used for another request.", code="idempotency_mismatch"
+        )
+    return execution
+
+
+def _has_legs(execution: Execution, intents: Sequence[OrderIntent]) -> bool:
+    legs = Command.objects.filter(execution=execution).order_by("pk")
+    wanted = [(intent.account_id, payload_hash(intent.payload())) for intent in intents]
+    return list(legs.values_list("account_id", "payload_sha256")) == wanted
+
+
+def _accounts(principal: Principal, intents: Iterable[OrderIntent]) -> dict[int, Account]:
+    wanted = {intent.account_id for intent in intents}
+    found = Account.objects.visible_to(principal).in_bulk(wanted)
+    if wanted - found.keys():
+        raise NotFound("No such account.")
+    return found
+
+
+def _write(
+    principal: Principal,
+    intents: Sequence[OrderIntent],
+    accounts: dict[int, Account],
+    markets: MarketView,
+    execution: Execution,
+) -> Execution:
+    """Judge every leg under the accounts' row locks and write all rows."""
+    execution.save()
+    _follow_symbols(intents, accounts, markets)
+    locked = Account.objects.select_for_update(no_key=True).order_by("pk").in_bulk(accounts)
+    by_symbol = read_surroundings(locked.values(), {intent.symbol for intent in intents})
+    rows = _Rows()
+    for number, intent in enumerate(intents):
+        account = locked[intent.account_id]
+        draft = draft_leg(principal, account, intent, by_symbol[intent.symbol], markets)
+        if draft.order is not None:
+            by_symbol[intent.symbol].count_in(draft.order.seat, draft.reserved)
+        request_id = intent.request_id or f"{execution.correlation_id}:{number}"
+        _collect(rows, principal, execution, account, intent, request_id, draft)
+    _insert(rows, execution)
+    return execution
+
+
+def _collect(
+    rows: _Rows,
+    principal: Principal,
+    execution: Execution,
+    account: Account,
+    intent: OrderIntent,
+    request_id: str,
+    draft: Draft,
+) -> None:
+    payload = intent.payload()
+    command = Command(
+        organisation_id=account.organisation_id,
+        account=account,
+        execution=execution,
+        principal_key=principal.key,
+        request_id=request_id,
+        payload_sha256=payload_hash(payload),
+        kind=Command.Kind.CLOSE_POSITION if intent.reduce_only else Command.Kind.SEND_ORDER,
+        payload=payload,
+        state=Command.State.DENIED if draft.code else Command.State.ACCEPTED,
+        reason_code=draft.code,
+        decision=draft.decision,
+    )
+    rows.commands.append(command)
+    if draft.order is None:
+        return
+    draft.order.command = command
+    rows.orders.append(draft.order)
+    if draft.reserved:
+        rows.reservations.append(
+            NewReservation(
+                account.organisation_id,
+                account.pk,
+                draft.order.book,
+                draft.order.uid,
+                intent.symbol,
+                draft.reserved,
+            )
+        )
+
+
+def _insert(rows: _Rows, execution: Execution) -> None:
+    insert_rows(rows.commands)
+    for order in rows.orders:
+        order.command_id = order.command.pk if order.command else None
+    write_orders(
+        rows.orders,
+        rows.reservations,
+        correlation_id=execution.correlation_id,
+        after=[execution_event(execution, len(rows.commands))],
+    )
+
+
+def _follow_symbols(
+    intents: Iterable[OrderIntent], accounts: dict[int, Account], markets: MarketView
+) -> None:
+    """From its first command on, the trades of an account in a listed symbol are polled, whatever
+    becomes of it.
+
+    Stands before the accounts are locked, as an import takes its cursors before it writes the
+    account; and only what is missing is inserted, since even an insert that yields to a conflict
+    waits for an import which holds that cursor.
+    """
+    wanted = {
+        (intent.account_id, intent.symbol)
+        for intent in intents
+        if markets.of(accounts[intent.account_id], intent.symbol).rules is not None
+    }
+    known = TradeCursor.objects.filter(account__in=accounts).values_list("account", "symbol")
+    since_ms = now_ms() - OVERLAP_MS
+    insert_rows(
+        [
+            TradeCursor(account_id=account, symbol=symbol, since_ms=since_ms)
+            for account, symbol in sorted(wanted - set(known))
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def group_execution(
+    *,
+    principal: Principal,
+    group: Group,
+    symbol: str,
+    side: str,
+    order_type: str,
+    risk_percentage: Decimal,
+    leverage: int = 1,
+    take_profit: str = "",
+    price: Decimal | None = None,
+    idempotency_key: str = "",
+) -> Execution:
+    """One order for every account of a group, each sized by its own equity.
+
+    A sell on spot closes what an account holds. ``idempotency_key`` names the request within the
+    group: the same key and the same order give the first execution again.
+    """
+    if not 0 < risk_percentage <= group.risk_limit:
+        raise Invalid(
+            "The risk is outside the group's limit.",
+            fields={"risk_percentage": f"above 0 and at most {group.risk_limit}"},
+        )
+    accounts = list(group.accounts.filter(deleted_at=None).order_by("pk"))
+    if not accounts:
+        raise Invalid("The group has no accounts.", code="empty_group")
+    reached = principal.account_ids
+    if reached is not None and not reached.issuperset(account.pk for account in accounts):
+        raise Denied("This key does not reach all accounts of the group.", code="key_is_limited")
+    intents = [
+        OrderIntent(
+            account_id=account.pk,
+            symbol=symbol,
+            side=side,
+            type=order_type,
+            size=SizeSpec(RISK_PERCENT, risk_percentage),
+            price=price,
+            leverage=leverage,
+            take_profit=take_profit if side == "buy" else "",
+            reduce_only=side == "sell" and account.market_type == "spot",
+            exit_scope=POSITION,
+            reason="api",
+        )
+        for account in accounts
+    ]
+    requested = {**intents[0].payload(), "group_id": group.pk}
+    return submit(
+        principal=principal,
+        intents=intents,
+        source="group",
+        source_ref=str(group.pk),
+        correlation_id=group_correlation(principal, group, idempotency_key),
+        requested=requested,
+    )
+
+
+def group_correlation(principal: Principal, group: Group, idempotency_key: str) -> str | None:
+    """The correlation id that an idempotency key of a group's execution stands for; None without a
+    key.
+    """
+    if not idempotency_key:
+        return None
+    return payload_hash({"principal": principal.key, "group": group.pk, "key": idempotency_key})[
+        :32
+    ]

@@ -1,0 +1,93 @@
+"""What a caller wants, before it is sized and judged."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from common.money import plain
+from trading.sizing import SizeSpec
+
+LOT, POSITION = "lot", "position"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderIntent:
+    """One order for one account.
+
+    Either ``quantity`` (base units) or ``size`` is given; a reduce-only intent may give neither and
+    then closes the owner's whole lot, or the whole position when ``exit_scope`` is ``position``.
+    ``position_id`` names a position of a hedging account: the one to close, or the one an entry
+    adds to; 0 lets an entry open its own and an exit find the only candidate. With ``of_nobody`` it
+    is one that no order of ours explains.
+    ``take_profit`` and ``stop_loss`` are a percentage of the average fill price (``3%``) or a
+    price, ``trailing_stop`` a percentage of the best price or a distance, as text.
+    ``request_id`` makes the command idempotent; without one the caller's repeats are new orders.
+    ``mode`` is paper, shadow or live, empty for the account's own; ``allow_downgrade`` lets a live
+    order that may not be live go to the shadow book.
+    """
+
+    account_id: int
+    symbol: str
+    side: str
+    type: str = "market"
+    size: SizeSpec | None = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    leverage: int = 1
+    take_profit: str = ""
+    stop_loss: str = ""
+    trailing_stop: str = ""
+    reduce_only: bool = False
+    exit_scope: str = LOT
+    position_id: int = 0
+    of_nobody: bool = False
+    is_protective: bool = False
+    post_only: bool = False
+    time_in_force: str = "gtc"
+    magic_id: int = 0
+    reason: str = "api"
+    request_id: str = ""
+    mode: str = ""
+    allow_downgrade: bool = False
+
+    def payload(self) -> dict[str, Any]:
+        """The intent as it is stored and compared for idempotency; money as text, no empty
+        values.
+        """
+        fields: dict[str, Any] = {
+            "symbol": self.symbol,
+            "side": self.side,
+            "type": self.type,
+            "size": self.size.as_text() if self.size else None,
+            "quantity": _text(self.quantity),
+            "price": _text(self.price),
+            "stop_price": _text(self.stop_price),
+            "leverage": self.leverage,
+            "take_profit": self.take_profit or None,
+            "stop_loss": self.stop_loss or None,
+            "trailing_stop": self.trailing_stop or None,
+            "reduce_only": self.reduce_only or None,
+            "exit_scope": self.exit_scope if self.reduce_only else None,
+            "position_id": self.position_id or None,
+            "of_nobody": self.of_nobody or None,
+            "is_protective": self.is_protective or None,
+            "post_only": self.post_only or None,
+            "time_in_force": self.time_in_force,
+            "magic_id": self.magic_id,
+            "mode": self.mode or None,
+            "allow_downgrade": self.allow_downgrade or None,
+        }
+        return {name: fields[name] for name in sorted(fields) if fields[name] is not None}
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
+
+
+def payload_hash(payload: dict[str, Any]) -> str:
+    """SHA-256 of a payload in canonical JSON."""
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,325 @@
+"""The poll: balances, working orders and trades of each account, imported so that a repeat changes
+nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+
+from accounts.books import SIMULATED
+from accounts.models import Account, StreamStatus
+from common.clock import from_ms, now, now_ms
+from common.crypto import SealError
+from common.errors import DomainError, Invalid, Unavailable
+from exchanges.gateway import gateway, gathered
+from exchanges.outcomes import REFUSED, VenueError
+from exchanges.protocol import VenueOrder, VenueTrade
+from monitoring.alerts import raise_alert
+from monitoring.models import Alert
+from trading import states
+from trading.models import Deal, Order, TradeCursor
+
+from .agenda import OVERLAP_MS, Agenda, Report, agendas_of, ask, long_look
+from .agreement import IN_DOUBT, changed_since, compare
+from .balances import store_balances
+from .fills import import_trades, is_sound, locked_cursor
+from .funding import import_funding
+from .settlement import settle_found, suspend_account
+from .stream_status import distrust
+from .transitions import Moves
+from .venue_access import demand_address
+from .venue_modes import note_venue_mode
+
+logger = logging.getLogger(__name__)
+
+BATCH = 50
+BUSY_SECONDS = 2
+POLLS_PER_SECOND = 8
+BALANCE_AGE_SHARE = 0.4
+MISSED_POLLS = 3
+# A stream that has not told a trade after so long is deaf.
+STREAM_PATIENCE = timedelta(seconds=5)
+POLL_TIMEOUT = 60.0
+ACCOUNT_TIMEOUT = 30.0
+
+
+def poll_due() -> int:
+    """Poll the accounts whose time has come; returns how many. Safe to run in several workers."""
+    accounts = _claim_due()
+    if accounts:
+        poll(accounts)
+    return len(accounts)
+
+
+def poll_now(account_ids: Sequence[int]) -> int:
+    """Poll those of these accounts that are due, whoever else polls; returns how many."""
+    count = 0
+    while accounts := _claim_due(only=account_ids):
+        poll(accounts)
+        count += len(accounts)
+    return count
+
+
+def nudge(account_ids: Iterable[int], *, within: float) -> None:
+    """Make accounts due within so many seconds, if they are not due earlier."""
+    at = now() + timedelta(seconds=within)
+    Account.objects.filter(pk__in=list(account_ids), next_poll_at__gt=at).update(next_poll_at=at)
+
+
+def _claim_due(only: Sequence[int] | None = None) -> list[Account]:
+    moment = now()
+    due = Account.objects.filter(
+        Q(next_poll_at=None) | Q(next_poll_at__lte=moment), deleted_at=None
+    ).exclude(status=Account.Status.DISABLED)
+    if only is not None:
+        due = due.filter(pk__in=only)
+    ids = list(due.order_by("next_poll_at", "pk").values_list("pk", flat=True)[:BATCH])
+    if not ids:
+        return []
+    with transaction.atomic():
+        # Accounts that an order is being written for may wait for the next round.
+        rows = due.select_for_update(no_key=True, skip_locked=only is None)
+        accounts = list(rows.filter(pk__in=ids).order_by("pk"))
+        streamed = _streamed(accounts)
+        pauses = settings.STREAMED_RECONCILE_SECONDS, _pause()
+        for members, pause in zip((streamed, {*ids} - streamed), pauses, strict=True):
+            found = [account.pk for account in accounts if account.pk in members]
+            if found:
+                at = moment + timedelta(seconds=pause)
+                Account.objects.filter(pk__in=found).update(next_poll_at=at)
+    return accounts
+
+
+def _streamed(accounts: Sequence[Account]) -> set[int]:
+    healthy = StreamStatus.objects.healthy()
+    rows = healthy.filter(account__in=[account.pk for account in accounts])
+    return set(rows.values_list("account_id", flat=True))
+
+
+def _pause() -> float:
+    return pause_among(Account.objects.filter(deleted_at=None).count())
+
+
+def pause_among(accounts: int) -> float:
+    """Seconds until one of so many accounts, without a stream, is polled again: the more there are,
+    the longer, but never so long that one failed poll makes a balance too old to trade on.
+    """
+    longest = settings.BALANCE_MAX_AGE_SECONDS * BALANCE_AGE_SHARE
+    return max(min(accounts / POLLS_PER_SECOND, longest), settings.RECONCILE_SECONDS)
+
+
+def poll(accounts: Sequence[Account]) -> None:
+    """Ask and import for these accounts, all venues at once; one account's failure is its own.
+
+    One whose venue is not where it was is not asked: its credentials are for the old address.
+    """
+    agendas = agendas_of(_in_place(accounts))
+    reports = gateway().run(_ask_all(agendas), timeout=POLL_TIMEOUT)
+    for agenda, report in zip(agendas, reports, strict=True):
+        try:
+            if isinstance(report, BaseException):
+                note_failure(agenda.account, report)
+            else:
+                import_report(agenda, report)
+        except Exception:  # the outer loop of the poll: the other accounts go on
+            logger.exception(
+                "poll of account %s not written; it will be repeated", agenda.account.pk
+            )
+
+
+def _in_place(accounts: Sequence[Account]) -> list[Account]:
+    """Those that may be asked; the others keep why not."""
+    found = []
+    for account in accounts:
+        try:
+            demand_address(account)
+        except Invalid as error:
+            note_failure(account, error)
+        else:
+            found.append(account)
+    return found
+
+
+async def _ask_all(agendas: Iterable[Agenda]) -> list[Report | BaseException]:
+    return await gathered(asyncio.wait_for(ask(agenda), ACCOUNT_TIMEOUT) for agenda in agendas)
+
+
+@transaction.atomic
+def import_report(agenda: Agenda, report: Report) -> None:
+    """Write everything one poll brought, in one transaction: adopt, import deals, follow states,
+    balances.
+    """
+    account = agenda.account
+    moves, began = Moves(), now()
+    note_venue_mode(account, report.is_hedged)
+    cursors = {symbol: locked_cursor(account, symbol) for symbol in sorted(report.trades)}
+    unsettled = changed_since(account, report.asked_ms)
+    for stranger in report.strangers:
+        _adopt(account, stranger, moves)
+    for symbol, trades in report.trades.items():
+        held_back = _unexplained(account, symbol, trades, report.strangers)
+        sound = [each for each in trades if each not in held_back]
+        if import_trades(account, symbol, sound, moves, strangers=report.strangers):
+            _suspect_stream(account, symbol, began, report.asked_ms)
+        if account.book not in SIMULATED:
+            is_long = agenda.trades_since.get(symbol, 0) <= long_look(account, cursors[symbol])
+            _advance(cursors[symbol], trades, held_back, report.asked_ms, is_long=is_long)
+    rows = Order.objects.select_for_update(of=("self",), no_key=True).select_related("account")
+    for order in rows.filter(pk__in=report.orders).order_by("pk"):
+        settle_found(order, report.orders[order.pk], moves, cause="poll")
+    _note_missing(report)
+    import_funding(account, cursors, report.funding)
+    moves.flush()
+    if not account.is_view:
+        compare(account, cursors, unsettled, balances=report.balances, positions=report.positions)
+        store_balances(account, report.balances)
+    _schedule(account)
+
+
+def _suspect_stream(account: Account, symbol: str, began: datetime, asked_ms: int) -> None:
+    """Distrust the account's stream when this poll booked what it should have told long before."""
+    told_by = from_ms(asked_ms) - STREAM_PATIENCE
+    missed = Deal.objects.filter(
+        account=account,
+        book=account.book,
+        symbol=symbol,
+        created_at__gte=began,
+        executed_at__lt=told_by,
+    )
+    newest = missed.order_by("executed_at").values_list("executed_at", flat=True).last()
+    if newest is not None:
+        distrust(account, since=newest)
+
+
+def _adopt(account: Account, found: VenueOrder, moves: Moves) -> None:
+    """Tie an order at the venue that carries a client id of ours to its row, whatever the row's
+    state.
+    """
+    if not found.client_order_id:
+        return
+    order = (
+        Order.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("account")
+        .filter(account=account, client_order_id=found.client_order_id)
+        .first()
+    )
+    if order is not None:
+        settle_found(order, found, moves, cause="adoption")
+
+
+def _unexplained(
+    account: Account, symbol: str, trades: Sequence[VenueTrade], strangers: Iterable[VenueOrder]
+) -> list[VenueTrade]:
+    """Trades that may belong to an order of ours whose outcome is not known yet: the venue tells
+    the trade already and not yet the order. They wait, so that none becomes a stranger's deal. An
+    order held for dead may turn up as well, so next to one young trades wait for a while.
+    """
+    doubtful = Order.objects.filter(
+        account=account, book=account.book, symbol=symbol, state__in=IN_DOUBT | states.ADOPTABLE
+    )
+    found = set(doubtful.order_by().values_list("state", flat=True).distinct())
+    if not found:
+        return []
+    since_ms = 0 if found & IN_DOUBT else now_ms() - OVERLAP_MS
+    explained = {stranger.exchange_order_id for stranger in strangers}
+    ours = Order.objects.filter(
+        account=account,
+        book=account.book,
+        symbol=symbol,
+        exchange_order_id__in={trade.exchange_order_id for trade in trades},
+    )
+    explained |= {"", *ours.values_list("exchange_order_id", flat=True)}
+    return [
+        trade
+        for trade in trades
+        if trade.exchange_order_id not in explained and trade.executed_ms >= since_ms
+    ]
+
+
+def _advance(
+    cursor: TradeCursor,
+    trades: Sequence[VenueTrade],
+    held_back: Sequence[VenueTrade],
+    asked_ms: int,
+    *,
+    is_long: bool,
+) -> None:
+    """Move the cursor to ten minutes before the question, and never past a trade that waits; a
+    question that did not go back as far as the cursor proves nothing about the time before it.
+
+    What the venue tells late within that time is still seen (see ``look_back``); a symbol without
+    trades costs one question however long it has been idle.
+    """
+    waiting = [*held_back, *(trade for trade in trades if not is_sound(trade))]
+    if is_long:
+        limit = min([asked_ms - OVERLAP_MS, *(trade.executed_ms for trade in waiting)])
+        cursor.since_ms = max(cursor.since_ms, limit)
+    cursor.checked_at = None if waiting else from_ms(asked_ms)
+    cursor.save(update_fields=["since_ms", "checked_at"])
+
+
+def _note_missing(report: Report) -> None:
+    """Count polls that found a working order unknown at its venue, and report it after several.
+
+    It stays as it is: a venue that forgets is no proof of anything, a person has to look.
+    """
+    if not report.orders and not report.missing:
+        return
+    found_again = Order.objects.filter(pk__in=report.orders, not_found_count__gt=0)
+    found_again.update(not_found_count=0)
+    missing = Order.objects.filter(pk__in=report.missing)
+    missing.update(not_found_count=F("not_found_count") + 1)
+    for order in missing.filter(not_found_count__gte=MISSED_POLLS):
+        raise_alert(
+            "working_order_missing",
+            message=f"Order {order.pk} is working here and unknown to its venue.",
+            organisation_id=order.organisation_id,
+            subject=f"order:{order.pk}",
+            severity=Alert.Severity.CRITICAL,
+        )
+
+
+def _schedule(account: Account) -> None:
+    """Look again soon while orders work that no stream tells of."""
+    busy = set(Order.objects.working().filter(account=account).values_list("book", flat=True))
+    is_told = not busy & SIMULATED and (
+        StreamStatus.objects.healthy().filter(account=account).exists()
+    )
+    if busy and not is_told:
+        nudge([account.pk], within=min(BUSY_SECONDS, settings.RECONCILE_SECONDS))
+
+
+def note_failure(account: Account, error: BaseException) -> None:
+    """Keep why an account could not be polled; a refused key suspends it."""
+    if isinstance(error, (VenueError, DomainError)):
+        code = error.code
+    elif isinstance(error, SealError):
+        code = "key_unreadable"
+    else:
+        code = "poll_failed"
+        logger.error("poll of account %s failed", account.pk, exc_info=error)
+    Account.objects.filter(pk=account.pk).update(sync_error=code)
+    if isinstance(error, VenueError) and error.outcome == REFUSED and code == "key_refused":
+        suspend_account(account, reason=code, message="The exchange refuses the account's key.")
+
+
+def sync_account(*, account: Account) -> Account:
+    """Poll one account now and return it fresh; raises Unavailable with the reason's code."""
+    for agenda in agendas_of([account]):
+        try:
+            demand_address(agenda.account)
+            report = gateway().run(ask(agenda))
+        except (VenueError, DomainError, SealError) as error:
+            note_failure(account, error)
+            code = getattr(error, "code", "key_unreadable")
+            raise Unavailable(
+                f"The exchange did not answer the account: {code}.", code=code
+            ) from error
+        import_report(agenda, report)
+    account.refresh_from_db()
+    return account

@@ -1,0 +1,41 @@
+"""Celery entry points of the ledger. Tasks take ids by keyword, tolerate unknown keywords, call one
+service.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from celery import shared_task
+
+from common.single_flight import single_flight
+
+from .services import execution, follow_ups, reconcile, recovery, watching
+
+sweep_once = single_flight(recovery.sweep)
+watch_once = single_flight(watching.watch)
+_poll = single_flight(reconcile.poll_due)
+_look = single_flight(follow_ups.look)
+
+
+@shared_task(name="trading.execute")
+def execute(*, order_ids: Sequence[int], **_: Any) -> None:
+    """Send those of these orders that still wait."""
+    execution.run_with_others(list(order_ids))
+
+
+@shared_task(name="trading.sweep")
+def sweep(**_: Any) -> None:
+    """Pick up what lost wake-ups and dead senders left."""
+    sweep_once()
+
+
+@shared_task(name="trading.reconcile")
+def poll(**_: Any) -> None:
+    """Poll the accounts whose time has come."""
+    _poll()
+
+
+@shared_task(name="trading.follow_up")
+def follow_up(**_: Any) -> None:
+    """Look where the market went after shadow's fills."""
+    _look()

@@ -1,0 +1,1 @@
+"""One process that is everything, with a rehearsal exchange beside it."""

@@ -1,0 +1,1 @@
+"""Organisations, users, API keys and sessions; who may do what."""

@@ -1,0 +1,1 @@
+"""Inbound signals: authenticate, store, deduplicate, hand on."""

@@ -1,0 +1,174 @@
+"""From an accepted alert to an execution: the bot's state, its accounts, one intent each."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+
+from accounts.models import Account
+from bots.models import Bot
+from bots.services import targets
+from common.errors import Invalid
+from common.principal import system_principal
+from trading.models import Execution
+from trading.services.commands import submit
+from trading.services.intents import OrderIntent
+from trading.services.market_view import MarketView, view_markets
+from trading.sizing import AMOUNT
+
+from .alerts import Alert, alert_time, parse_alert
+from .lifecycle import finish_if_known, publish_signal, refuse
+from .models import Signal
+
+FUTURE_TOLERANCE = timedelta(seconds=60)
+TRANSIENT_GAPS = frozenset({"market_unavailable", "price_unavailable"})
+
+
+def accept(signal: Signal, *, patience: float) -> bool:
+    """Judge a stored signal and make its execution; False when venues did not answer within
+    ``patience`` seconds each.
+
+    Idempotent, and the same for the sender's request and a worker after a crash: the execution
+    carries the signal's correlation id, and one that exists already is taken over before anything
+    could refuse. Raises Invalid for what no account could execute.
+    """
+    if signal.state != Signal.State.RECEIVED or resume(signal):
+        return True
+    body = signal.request["body"]
+    moment = _timely(signal, alert_time(body))
+    alert = parse_alert(body)
+    signal.alert_time = moment
+    signal.request = {**alert.as_json(), "body": body}
+    signal.save(update_fields=["alert_time", "request"])
+    return _route(signal, alert, patience)
+
+
+def resume(signal: Signal) -> bool:
+    """Take over the execution that this signal has made already; False when there is none."""
+    execution = Execution.objects.filter(correlation_id=signal.correlation_id).first()
+    if execution is None:
+        return False
+    _link(signal, execution)
+    finish_if_known(signal)
+    return True
+
+
+def _timely(signal: Signal, moment: datetime | None) -> datetime | None:
+    """The alert's own time, after refusing one that was too old, or ahead, when it arrived."""
+    if moment is None:
+        return None
+    oldest = signal.received_at - timedelta(seconds=signal.bot.max_alert_age_seconds)
+    if not oldest <= moment <= signal.received_at + FUTURE_TOLERANCE:
+        raise Invalid(
+            "The alert is stale.", code="stale", fields={"time": "too old or in the future"}
+        )
+    return moment
+
+
+def _route(signal: Signal, alert: Alert, patience: float) -> bool:
+    """A bot that is stopped, or paused and asked for an entry, refuses here."""
+    bot = signal.bot
+    is_exit = alert.is_exit or (alert.side == "sell" and bot.market_type == "spot")
+    if (code := _bars(bot, is_exit)) is not None:
+        refuse(signal, code, f"The bot is {bot.status.lower()}.")
+        return True
+    accounts = targets(bot)
+    if not accounts:
+        raise Invalid("The bot reaches no account.", code="no_accounts")
+    markets = view_markets(accounts, [alert.symbol], patience=patience)
+    if is_hasty(markets, patience):
+        return False
+    _demand_market(alert, accounts, markets)
+    _execute(signal, alert, accounts, markets, is_exit=is_exit)
+    return True
+
+
+def is_hasty(markets: MarketView, patience: float) -> bool:
+    """Whether something is missing that a more patient worker may still get."""
+    return patience < 1.0 and bool(markets.gaps() & TRANSIENT_GAPS)
+
+
+def _bars(bot: Bot, is_exit: bool) -> str | None:
+    if bot.status == Bot.Status.STOPPED:
+        return "bot_stopped"
+    if bot.status == Bot.Status.PAUSED and not is_exit:
+        return "bot_paused"
+    return None
+
+
+def _demand_market(alert: Alert, accounts: list[Account], markets: MarketView) -> None:
+    """Refuse a symbol that no account's venue lists, and an absolute target on the wrong side."""
+    seen = [markets.of(account, alert.symbol) for account in accounts]
+    if all(each.code == "unknown_symbol" for each in seen):
+        raise Invalid(
+            f"{alert.symbol} is not listed at the venue of any account.",
+            code="unknown_symbol",
+            fields={"symbol": "not listed"},
+        )
+    price = next((each.price for each in seen if each.price is not None), None)
+    target = alert.take_profit
+    if target and not target.endswith("%") and price is not None:
+        is_above = Decimal(target) > price
+        if is_above != (alert.side == "buy"):
+            raise Invalid(
+                "The take-profit stands on the wrong side of the price.",
+                code="take_profit_wrong_side",
+                fields={"takeprofit": "wrong side of the price"},
+            )
+
+
+def _execute(
+    signal: Signal, alert: Alert, accounts: list[Account], markets: MarketView, *, is_exit: bool
+) -> None:
+    execution = submit(
+        principal=system_principal(signal.organisation_id, f"bot:{signal.bot_id}"),
+        intents=[_intent(signal.bot, alert, account, markets, is_exit) for account in accounts],
+        source="signal",
+        source_ref=str(signal.pk),
+        correlation_id=signal.correlation_id,
+        requested=alert.as_json(),
+        markets=markets,
+    )
+    _link(signal, execution)
+    finish_if_known(signal)
+
+
+@transaction.atomic
+def _link(signal: Signal, execution: Execution) -> None:
+    changed = Signal.objects.filter(pk=signal.pk, state=Signal.State.RECEIVED).update(
+        execution=execution, state=Signal.State.ROUTED
+    )
+    signal.refresh_from_db()
+    if changed:
+        publish_signal("signal.routed", signal)
+
+
+def _intent(
+    bot: Bot, alert: Alert, account: Account, markets: MarketView, is_exit: bool
+) -> OrderIntent:
+    """The account's part. An exit closes the bot's whole lot unless it names an amount."""
+    return OrderIntent(
+        account_id=account.pk,
+        symbol=alert.symbol,
+        side=alert.side,
+        type=alert.type,
+        size=None if is_exit else alert.size,
+        quantity=_exit_quantity(alert, account, markets) if is_exit else None,
+        price=alert.price,
+        leverage=alert.leverage,
+        take_profit="" if is_exit else alert.take_profit,
+        reduce_only=is_exit,
+        magic_id=bot.magic_id,
+        reason="webhook",
+    )
+
+
+def _exit_quantity(alert: Alert, account: Account, markets: MarketView) -> Decimal | None:
+    """Base units of a partial exit given as an amount; None for the whole lot."""
+    size = alert.size
+    if size is None or size.kind != AMOUNT:
+        return None
+    if size.currency == alert.base:
+        return size.value
+    price = markets.of(account, alert.symbol).price
+    return None if price is None else size.value / price

@@ -1,0 +1,169 @@
+"""Receiving alerts: authenticate, store, deduplicate, hand on, answer.
+
+An authentic alert is stored before it is acted on. It is routed at once when the venues answer
+quickly, else by a worker, so that the sender's patience does not depend on an exchange; both give
+the same execution.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from bots.models import Bot
+from common.clock import now
+from common.errors import BadJson, Invalid, TooLarge
+from common.ids import digest, new_correlation_id
+from common.principal import Principal
+from common.redaction import redact_body
+from common.wake import wake
+from trading.services.legs import PENDING, UNKNOWN, counts, legs, wait_for_legs
+
+from .alerts import TIME_FIELDS, kept_fields, load_json
+from .authentication import (
+    TIMESTAMP_HEADER,
+    TIMESTAMP_WINDOW_MS,
+    Authentic,
+    authenticate,
+    bot_of_token,
+)
+from .lifecycle import publish_signal, refuse
+from .models import Signal
+from .routing import FUTURE_TOLERANCE, accept
+
+MAX_BODY_BYTES = 8192
+MAX_ALERT_ID_LENGTH = 120
+DUPLICATE_WINDOW = timedelta(seconds=60)
+QUICK_PATIENCE_SECONDS = 0.8
+
+
+def receive(*, body: bytes, headers: Mapping[str, str], token: str | None, address: str) -> Signal:
+    """Take one delivery of an alert; the returned signal has ``is_duplicate`` set for a repeat.
+
+    Raises TooLarge, BadJson, Unauthenticated (nothing stored) and Invalid (stored as refused, its
+    details name the correlation id). A stopped or paused bot's refusal is not an error: see the
+    signal's reason code.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge(f"An alert has at most {MAX_BODY_BYTES} bytes.")
+    try:
+        parsed = load_json(body)
+    except BadJson:
+        if token is not None:
+            bot_of_token(token)
+        raise
+    authentic = authenticate(body=body, parsed=parsed, headers=headers, token=token)
+    stamp = headers.get(TIMESTAMP_HEADER, "") if authentic.mode == "hmac" else ""
+    signal = _store(authentic, body, parsed, address=address, stamp=stamp)
+    if signal.is_duplicate:
+        return signal
+    try:
+        if not accept(signal, patience=QUICK_PATIENCE_SECONDS):
+            wake("webhooks.route_later", signal_id=signal.pk)
+    except Invalid as error:
+        refuse(signal, error.code, error.message)
+        error.details["correlation_id"] = signal.correlation_id
+        raise
+    return signal
+
+
+def _store(
+    authentic: Authentic, body: bytes, parsed: dict[str, Any], *, address: str, stamp: str
+) -> Signal:
+    """Store the alert with all that judging it needs, or count one more delivery of the same one;
+    under the bot's row lock.
+
+    ``stamp`` is a relay's signed time: with it, the same text at another time is another alert.
+    """
+    body_sha256 = hashlib.sha256(stamp.encode() + b"." + body if stamp else body).hexdigest()
+    alert_id = _alert_id(parsed)
+    with transaction.atomic():
+        bot = Bot.objects.select_for_update(no_key=True).get(pk=authentic.bot.pk)
+        window = _duplicate_window(bot, parsed, stamp)
+        earlier = _earlier(bot, alert_id, body_sha256, window)
+        if earlier is not None:
+            Signal.objects.filter(pk=earlier.pk).update(deliveries=F("deliveries") + 1)
+            earlier.is_duplicate = True
+            return earlier
+        signal = Signal.objects.create(
+            organisation_id=bot.organisation_id,
+            bot=bot,
+            correlation_id=new_correlation_id(),
+            alert_id=alert_id,
+            body=redact_body(body.decode("utf-8", "replace")),
+            body_sha256=body_sha256,
+            request={"body": kept_fields(parsed)},
+            auth_mode=authentic.mode,
+            address=address or None,
+        )
+        Bot.objects.filter(pk=bot.pk).update(signals_total=F("signals_total") + 1)
+        publish_signal("signal.received", signal)
+    return signal
+
+
+def _alert_id(parsed: dict[str, Any]) -> str:
+    """The sender's own id of the alert, a long one by its digest; empty where it gave none that is
+    text or a number.
+    """
+    value = parsed.get("alert_id", parsed.get("id"))
+    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
+        return ""
+    text = str(value)
+    return text if len(text) <= MAX_ALERT_ID_LENGTH else digest(text)
+
+
+def _duplicate_window(bot: Bot, parsed: dict[str, Any], stamp: str) -> timedelta:
+    """How long the same text is the same alert: as long as its own time lets it pass, a minute for
+    one without a time.
+    """
+    if stamp:
+        return 2 * timedelta(milliseconds=TIMESTAMP_WINDOW_MS)
+    if any(parsed.get(name) is not None for name in TIME_FIELDS):
+        return timedelta(seconds=bot.max_alert_age_seconds) + 2 * FUTURE_TOLERANCE
+    return DUPLICATE_WINDOW
+
+
+def _earlier(bot: Bot, alert_id: str, body_sha256: str, window: timedelta) -> Signal | None:
+    rows = Signal.objects.filter(bot=bot).select_related("bot", "execution")
+    if alert_id:
+        return rows.filter(alert_id=alert_id).first()
+    recent = rows.filter(body_sha256=body_sha256, received_at__gt=now() - window)
+    return recent.order_by("-pk").first()
+
+
+def is_unrouted(signal: Signal) -> bool:
+    """Whether a worker has still to route the signal; brings the signal up to date."""
+    signal.refresh_from_db(fields=("state", "execution"))
+    return signal.execution is None and signal.state == Signal.State.RECEIVED
+
+
+def answer(signal: Signal, wait: float = 0.0, *, reader: Principal | None = None) -> dict[str, Any]:
+    """What is known of a signal by now, waiting up to ``wait`` seconds (blocking) for its legs.
+
+    A ``reader`` is told of the accounts that it may read; the sender of the alert of all.
+    """
+    is_duplicate = signal.is_duplicate
+    signal = Signal.objects.select_related("execution", "bot").get(pk=signal.pk)
+    results = []
+    if signal.execution is not None:
+        if wait:
+            wait_for_legs(signal.execution, wait)
+        results = legs(signal.execution, reader)
+    success_count, error_count = counts(results)
+    waits = signal.state == Signal.State.RECEIVED
+    return {
+        "correlation_id": signal.correlation_id,
+        "state": signal.state,
+        "bot": signal.bot.name,
+        "duplicate": is_duplicate,
+        "reason_code": signal.reason_code,
+        "message": signal.message,
+        "success_count": success_count,
+        "error_count": error_count,
+        "pending": waits or any(leg.status in (PENDING, UNKNOWN) for leg in results),
+        "results": [leg.as_json() for leg in results],
+    }
