@@ -76,21 +76,27 @@ run: .venv/.synced-run static/vendor/.complete
 signal: .venv/.synced-run
 	@$(MANAGE) send_signal $(ARGS)
 
+# A failure in one part does not hide what the other parts have to say.
 test: setup
-	@$(MAKE) --no-print-directory test-embedded
-	@$(MAKE) --no-print-directory test-distributed
+	@failed=0; \
+	$(MAKE) --no-print-directory test-embedded || failed=1; \
+	$(MAKE) --no-print-directory test-distributed || failed=1; \
+	exit $$failed
 
 test-embedded: setup
 	@echo '== Tests in embedded mode: SQLite, everything in memory =='
-	@env -u DATABASE_URL -u REDIS_URL $(PYTEST) $(or $(ARGS),-m 'not alone')
-	@$(if $(ARGS),,env -u DATABASE_URL -u REDIS_URL $(VENV)/pytest -m alone)
+	@unset DATABASE_URL REDIS_URL; failed=0; \
+	$(PYTEST) $(or $(ARGS),-m 'not alone') || failed=1; \
+	$(if $(ARGS),true,$(VENV)/pytest -m alone) || failed=1; \
+	exit $$failed
 
 test-distributed: setup
 	@if $(VENV)/python -m tests.backends '$(TEST_DATABASE_URL)' '$(TEST_REDIS_URL)'; then \
 	  echo '== Tests in distributed mode: PostgreSQL, Redis =='; \
-	  export DATABASE_URL='$(TEST_DATABASE_URL)' REDIS_URL='$(TEST_REDIS_URL)'; \
-	  $(PYTEST) $(or $(ARGS),-m 'not alone'); \
-	  $(if $(ARGS),true,$(VENV)/pytest -m alone); \
+	  export DATABASE_URL='$(TEST_DATABASE_URL)' REDIS_URL='$(TEST_REDIS_URL)'; failed=0; \
+	  $(PYTEST) $(or $(ARGS),-m 'not alone') || failed=1; \
+	  $(if $(ARGS),true,$(VENV)/pytest -m alone) || failed=1; \
+	  exit $$failed; \
 	elif [ "$${REQUIRE_DISTRIBUTED:-0}" = 1 ]; then \
 	  echo 'PostgreSQL and Redis are required (REQUIRE_DISTRIBUTED=1) and do not answer' >&2; exit 1; \
 	else \
