@@ -83,7 +83,7 @@ def issue_reset(*, user: User, by: Principal) -> IssuedReset:
     """An administrator lets a user set a new password; ends the user's sessions.
 
     Earlier tokens of the user are void. Raises Denied, also for a user who may do more than the
-    caller's scopes.
+    caller's scopes, or to a key that ends.
     """
     acting = over(by, user)
     demand_reach(by, user.role, with_grants=True)

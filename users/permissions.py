@@ -61,10 +61,13 @@ def demand(principal: Principal, permission: str) -> None:
 
 
 def demand_reach(by: Principal, role: str, *, with_grants: bool = False) -> None:
-    """Raise Denied where a credential limited to scopes would gain by logging in as such a person.
+    """Raise Denied where a key would gain by logging in as such a person: rights beyond its scopes,
+    or, where it ends, any that stay.
 
     ``with_grants`` for people that are there already: grants may carry every right on accounts.
     """
+    if by.expires_at is not None:
+        raise Denied("A key that ends cannot give what stays.", code="key_is_limited")
     needed = set(permissions_of(role))
     if role == ADMIN or with_grants:
         needed |= {READ_DATA, TRADE, RISK, LIVE}

@@ -126,8 +126,9 @@ def _demand_unchanged(user: User) -> None:
         raise _must_reset()
 
 
-def refresh(raw: str, *, single_use: bool = False) -> TokenPair:
-    """A new pair for a refresh token; raises Unauthenticated, and revokes the family on reuse.
+def refresh(raw: str, *, single_use: bool = False, address: str = "") -> TokenPair:
+    """A new pair for a refresh token; raises Unauthenticated, and on reuse revokes the family, as
+    the record says, from ``address``.
 
     A token that was issued for single use, or is presented where that is the rule, was used when it
     was refreshed once, and so are its successors.
@@ -149,7 +150,7 @@ def refresh(raw: str, *, single_use: bool = False) -> TokenPair:
         if generation >= session.used_generation + once:
             _succeed(session, generation)
             return _pair(session, single_use=once)
-        revoke(session, reason="refresh_reuse")
+        revoke(session, reason="refresh_reuse", address=address)
     raise Unauthenticated(BAD_TOKEN, code="token_revoked")
 
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
@@ -19,11 +19,15 @@ from django.db import DatabaseError
 from django.template.loader import render_to_string
 
 from common.clock import now
+from common.errors import TooMany
 from common.money import plain
 from common.principal import Principal
 from events.models import Event
 from events.sequencer import last_number, stream_group
 from events.stream import read_after
+from surfaces.limits import Bucket, admit_address, admit_caller
+from surfaces.live.handshake import read_handshake
+from surfaces.live.refusals import BAD_REQUEST, NOT_AUTHENTICATED, TOO_FAST
 from surfaces.policy import Policy
 
 from .access import principal_of_session_key
@@ -37,7 +41,7 @@ SECONDS_BETWEEN_LOOKS = 2.0
 SECONDS_BETWEEN_CHECKS = 30.0
 TOTALS = "totals"
 TOO_FAR_BEHIND = 5000
-NOT_SIGNED_IN, BAD_REQUEST, UNAVAILABLE = 4401, 4400, 4013
+UNAVAILABLE = 4013
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
@@ -53,13 +57,19 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.pump: asyncio.Task[None] | None = None
         self.group = ""
         self.doubtful = False
-        if not self._same_origin():
+        handshake = read_handshake(self.scope)
+        self.address = handshake.address
+        if not handshake.same_origin:
             await self.close()
             return
         await self.accept()
-        principal = await self._read_principal()
+        try:
+            principal = await database_sync_to_async(self._admitted)()
+        except TooMany:
+            await self.close(TOO_FAST)
+            return
         if principal is None:
-            await self.close(NOT_SIGNED_IN)
+            await self.close(NOT_AUTHENTICATED)
             return
         if not self._read_query():
             await self.close(BAD_REQUEST)
@@ -112,7 +122,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                 if self.doubtful or time.monotonic() - checked_at > SECONDS_BETWEEN_CHECKS:
                     checked_at, self.doubtful = time.monotonic(), False
                     if not await self._still_allowed():
-                        await self.close(NOT_SIGNED_IN)
+                        await self.close(NOT_AUTHENTICATED)
                         return
                 await asyncio.sleep(SECONDS_BETWEEN_BATCHES)
                 # A lost announcement is made good by looking anyway.
@@ -159,15 +169,6 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             ]
         return batch
 
-    def _same_origin(self) -> bool:
-        """Browsers say where a page comes from; it must be this server or a trusted origin."""
-        headers = dict(self.scope["headers"])
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        host = headers.get(b"host", b"").decode("latin-1")
-        return bool(origin) and (
-            urlsplit(origin).netloc == host or origin in settings.CSRF_TRUSTED_ORIGINS
-        )
-
     def _read_query(self) -> bool:
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         number = query.get("after_id", [""])[0]
@@ -181,16 +182,21 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.after_id = int(number)
         return True
 
-    async def _read_principal(self) -> Principal | None:
+    def _admitted(self) -> Principal | None:
+        """Who opens the page, counted with every other opening of a stream; raises TooMany."""
+        admit_address(self.address, Bucket.STREAMS)
+        principal = self._read_principal()
+        if principal is not None:
+            admit_caller(principal, Bucket.STREAMS)
+        return principal
+
+    def _read_principal(self) -> Principal | None:
         key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
-        address = (self.scope.get("client") or [""])[0]
-        if not key:
-            return None
-        return await database_sync_to_async(principal_of_session_key)(key, address=address)
+        return principal_of_session_key(key, address=self.address) if key else None
 
     async def _still_allowed(self) -> bool:
         """Re-read session, user and rights: a role that was taken away ends with the next look."""
-        principal = await self._read_principal()
+        principal = await database_sync_to_async(self._read_principal)()
         if principal is None or principal.organisation_id != self.principal.organisation_id:
             return False
         self.principal = principal

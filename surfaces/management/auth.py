@@ -72,7 +72,8 @@ class RefreshView(ManagementView):
         token = self.input().get("refresh_token") or _refresh_elsewhere(request)
         if not token:
             raise Unauthenticated(BAD_TOKEN)
-        return _with_cookies(request, refresh(token))
+        pair = refresh(token, address=request_address(request._request))
+        return _with_cookies(request, pair)
 
 
 class LogoutView(ManagementView):

@@ -62,7 +62,8 @@ class RefreshView(ServerView):
 
     def post(self, request: Request) -> Response:
         """401 for a token that is wrong, expired or revoked; a used one ends its session."""
-        return _tokens(refresh(self.input()["refresh_token"], single_use=True))
+        address = request_address(request._request)
+        return _tokens(refresh(self.input()["refresh_token"], single_use=True, address=address))
 
 
 class ResetPasswordView(ServerView):

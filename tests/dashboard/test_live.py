@@ -1,5 +1,6 @@
 """The live channel: each later event once, rows of the own tenant, the session behind it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
+from accounts.principals import principal_of_user
 from events.sequencer import last_number
 from surfaces.dashboard import consumer
 from surfaces.dashboard.routing import websocket_urlpatterns
+from surfaces.limits import Bucket, admit_caller
 from tests.dashboard.world import World, announce_order, make_order, make_world
 from trading import states
 
@@ -134,6 +137,27 @@ async def test_foreign_page_cannot_open_the_channel() -> None:
     key = await in_thread(signed_in)(world)
     for origin in ("http://evil.example", ""):
         assert not (await connection(key, 0, origin=origin).connect())[0]
+
+
+async def test_openings_count_like_those_of_every_other_stream(settings: Any) -> None:
+    settings.STREAM_RATE_LIMIT_PER_MIN = 2
+    world = await in_thread(make_world)("Acme")
+    key = await in_thread(signed_in)(world)
+    assert await first_word(key) == "ready"
+    principal = await in_thread(principal_of_user)(world.user)
+    await in_thread(admit_caller)(principal, Bucket.STREAMS)
+    assert await first_word(key) == 4429
+    other = await in_thread(make_world)("Other")
+    assert await first_word(await in_thread(signed_in)(other)) == 4429  # by the address now
+
+
+async def first_word(key: str) -> Any:
+    """What a page that opens its socket is told: a message's type or a close code."""
+    socket = connection(key, 0)
+    assert (await socket.connect())[0]
+    output = await socket.receive_output(timeout=5)
+    await socket.disconnect()
+    return output.get("code") or json.loads(output["text"])["type"]
 
 
 async def test_socket_without_a_session_is_told_to_sign_in() -> None:

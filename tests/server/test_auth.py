@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from events.models import AuditRecord
 from tests.server.conftest import Ask, good, refused
 from tests.users.people import PASSWORD, Person, new_person, sign_in
 from users.models import User
@@ -55,6 +56,8 @@ def test_a_refresh_token_is_good_once_and_reuse_ends_the_session(ask: Ask, trade
     for token in (first, third["refresh_token"]):
         refused(ask("POST", "/auth/refresh", {"refresh_token": token}), 401, "token_revoked")
     refused(ask("GET", "/users", who=third["access_token"]), 401, "token_revoked")
+    record = AuditRecord.objects.get(action="session.revoked")
+    assert (record.after, record.address) == ({"reason": "refresh_reuse"}, "127.0.0.1")
 
 
 def test_a_used_token_is_not_good_at_another_specification_either(
@@ -66,6 +69,7 @@ def test_a_used_token_is_not_good_at_another_specification_either(
         "/api/v1/auth/refresh", {"refresh_token": first}, content_type="application/json"
     )
     assert answer.status_code == 401
+    assert AuditRecord.objects.get(action="session.revoked").address == "127.0.0.1"
 
 
 def test_a_reset_goes_from_the_administrator_over_the_token_to_a_log_in(

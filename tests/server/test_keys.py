@@ -105,6 +105,7 @@ def test_a_key_makes_none_that_outlives_it(ask: Ask, admin: Person) -> None:
         {"account_ids": [1], "scopes": list(SCOPES)},
         {"scopes": ["read", "users"]},
         {"scopes": [each for each in SCOPES if each != "live"]},
+        {"scopes": list(SCOPES), "expires_at": now() + timedelta(days=2)},
     ],
 )
 def test_a_limited_key_makes_nobody_who_is_not(
@@ -127,6 +128,22 @@ def test_a_limited_key_makes_nobody_who_is_not(
     assert not PasswordReset.objects.exists()
     made = {"user.created", "user.changed", "password.reset_issued"}
     assert not AuditRecord.objects.filter(action__in=made, actor=principal.key).exists()
+
+
+def test_a_key_that_ends_opens_no_way_in_that_stays(
+    ask: Ask, admin: Person, trader: Person
+) -> None:
+    _, brief = create_api_key(
+        user=admin.user, label="brief", scopes=list(SCOPES), expires_at=now() + timedelta(days=2)
+    )
+    refused(ask("POST", "/users", {**NEW, "role": "viewer"}, brief), 403, "key_is_limited")
+    path = f"/users/{trader.user.uuid}"
+    assert good(ask("PATCH", path, {"active": False}, brief))["user"]["active"] is False
+    for change in ({"active": True}, {"role": "viewer"}):
+        refused(ask("PATCH", path, change, brief), 403, "key_is_limited")
+    trader.user.refresh_from_db()
+    assert (trader.user.is_active, trader.user.role) == (False, "trader")
+    assert User.objects.count() == 2
 
 
 def test_a_key_manages_people_within_its_scopes(ask: Ask, admin: Person, trader: Person) -> None:

@@ -34,8 +34,8 @@ def create_user(
 ) -> User:
     """A user of an organisation; None for ``by`` stands for the platform itself.
 
-    Raises Denied (a key gives no role beyond its scopes), Invalid, and Conflict when name or
-    address is taken in the installation.
+    Raises Denied (a key gives no role beyond its scopes, one that ends gives none), Invalid, and
+    Conflict when name or address is taken in the installation.
     """
     if by is not None:
         by = _adding_to(organisation, by, with_power=is_staff or is_superuser)
@@ -96,8 +96,8 @@ def change_user(
 
     Changes of one organisation's people wait for each other, so that of several at once none can
     leave it without an active administrator. Raises Denied (power comes from superusers alone; a
-    key gives no role, and moves nobody's mail, beyond its scopes), Invalid, Conflict ``last_admin``
-    or ``user_exists``.
+    key gives no role, and moves nobody's mail, beyond its scopes, one that ends only shuts out),
+    Invalid, Conflict ``last_admin`` or ``user_exists``.
     """
     acting = over(by, user)
     # Not the whole rows: a log-in that holds the person refers to the organisation.
