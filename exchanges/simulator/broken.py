@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -23,11 +24,12 @@ PAGES = {"http_502": 502, "http_503": 503, "http_504": 504}
 
 
 async def answer_badly(
-    request: web.Request, fault: Fault, payload: Any = None
+    request: web.Request, fault: Fault, hurry: asyncio.Event, payload: Any = None
 ) -> web.StreamResponse:
     """Give the answer ``fault`` describes. ``payload`` is the honest answer, if there is one.
 
-    ``hang`` waits ``seconds`` (30), then answers with the payload or, without one, just closes.
+    ``hang`` waits ``seconds`` (30), or until ``hurry`` is set, then answers with the payload or,
+    without one, just closes.
     """
     name = fault.kind.removesuffix("_after").removesuffix("_before")
     if name in CODED:
@@ -39,7 +41,7 @@ async def answer_badly(
         await asyncio.sleep(float(fault.params.get("ms", 300)) / 1000)
         return web.json_response(payload)
     if name == "hang":
-        return await _hang(request, fault, payload)
+        return await _hang(request, fault, hurry, payload)
     if name == "rst":
         return reset(request)
     if name == "cut_body":
@@ -67,8 +69,11 @@ def close(request: web.Request) -> web.Response:
     return web.Response(status=500)
 
 
-async def _hang(request: web.Request, fault: Fault, payload: Any) -> web.StreamResponse:
-    await asyncio.sleep(float(fault.params.get("seconds", 30)))
+async def _hang(
+    request: web.Request, fault: Fault, hurry: asyncio.Event, payload: Any
+) -> web.StreamResponse:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(hurry.wait(), float(fault.params.get("seconds", 30)))
     if payload is None:
         return close(request)
     return web.json_response(payload)

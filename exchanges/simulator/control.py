@@ -12,15 +12,17 @@ from exchanges.simulator.engine import Engine
 from exchanges.simulator.fault_kinds import CONNECTION
 from exchanges.simulator.faults import Fault
 from exchanges.simulator.keys import CLIENT_ID_MODES, ApiKey
+from exchanges.simulator.rest import RestApi
 from exchanges.simulator.streams import StreamHub
 
 
 class Control:
-    """Handlers of ``/_account``, ``/_price``, ``/_fault`` and ``/dump``."""
+    """Handlers of ``/_account``, ``/_price``, ``/_fault``, ``/_late``, ``/_stream``, ``/dump``."""
 
-    def __init__(self, engine: Engine, hub: StreamHub) -> None:
+    def __init__(self, engine: Engine, hub: StreamHub, rest: RestApi) -> None:
         self.engine = engine
         self.hub = hub
+        self.rest = rest
 
     def routes(self) -> list[web.RouteDef]:
         """The routes for the application."""
@@ -32,6 +34,7 @@ class Control:
             web.post("/_fault", self.add_faults),
             web.get("/_fault", self.show_faults),
             web.delete("/_fault", self.clear_faults),
+            web.post("/_late", self.let_arrive),
             web.get("/_stream", self.show_streams),
             web.post("/_stream/cut", self.cut_streams),
             web.get("/dump", self.dump),
@@ -104,6 +107,12 @@ class Control:
         """Forget all rules and probabilities."""
         self.engine.faults.clear()
         return await self.show_faults(request)
+
+    async def let_arrive(self, request: web.Request) -> web.Response:
+        """End the lateness of requests, in the order they were sent, and the hanging of answers."""
+        arrived = self.rest.arrive()
+        await self.engine.durable()
+        return web.json_response({"arrived": arrived})
 
     async def show_streams(self, request: web.Request) -> web.Response:
         """How many user streams each key has open."""

@@ -31,6 +31,8 @@ class RestApi:
         self.engine = engine
         self._weights: dict[str, int] = {}
         self._minute = 0
+        self._late: dict[asyncio.TimerHandle, tuple[Route, Ask]] = {}
+        self._hurry = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
@@ -96,7 +98,7 @@ class RestApi:
         if fault is not None:
             if call.is_order:
                 self.engine.complete(ask.entry, "accepted", fault=fault.kind)
-            return await answer_badly(request, fault, answer)
+            return await answer_badly(request, fault, self._hurry, answer)
         return web.json_response(answer, headers=_weight_header(used))
 
     def _run(self, route: Route, ask: Ask) -> Any:
@@ -121,8 +123,7 @@ class RestApi:
         if fault.kind in LATE:
             self._bend(call, ask)
             self._authenticate(call, ask, payload)
-            delay = _lateness_ms(fault, ask) / 1000
-            asyncio.get_running_loop().call_later(delay, self._late, route, ask)
+            self._put_off(route, ask, _lateness_ms(fault, ask) / 1000)
         elif call.is_order:
             self.engine.complete(ask.entry, "not_accepted", fault=fault.kind)
         if fault.kind == "key_revoked":
@@ -131,9 +132,29 @@ class RestApi:
             raise _refusing(fault, ask.now_ms)
         if fault.kind in LATE or fault.kind == "stale_refused":
             fault = Fault(str(fault.params.get("answer", "rst_before")), fault.params)
-        return await answer_badly(request, fault)
+        return await answer_badly(request, fault, self._hurry)
 
-    def _late(self, route: Route, ask: Ask) -> None:
+    def arrive(self) -> int:
+        """Carry out now every request that is still under way because of a fault of ``LATE``, and
+        end the silence of those that hang; returns how many were carried out.
+        """
+        self._hurry.set()
+        self._hurry = asyncio.Event()
+        under_way = list(self._late.items())
+        self._late.clear()
+        for timer, (route, ask) in under_way:
+            timer.cancel()
+            self._carry_out(route, ask)
+        return len(under_way)
+
+    def _put_off(self, route: Route, ask: Ask, seconds: float) -> None:
+        def arrive() -> None:
+            self._carry_out(*self._late.pop(timer))
+
+        timer = asyncio.get_running_loop().call_later(seconds, arrive)
+        self._late[timer] = (route, ask)
+
+    def _carry_out(self, route: Route, ask: Ask) -> None:
         if not self.engine.is_open:
             return
         ask.now_ms = ask.clock_ms = self.engine.now_ms()

@@ -39,11 +39,11 @@ class SimulatorServer:
     async def start(self) -> None:
         """Load the state and listen. Raises ``OSError`` when the port is taken."""
         self.engine.open()
-        app = web.Application()
+        app, rest = web.Application(), RestApi(self.engine)
         app.add_routes(self.hub.routes())
-        app.add_routes(Control(self.engine, self.hub).routes())
+        app.add_routes(Control(self.engine, self.hub, rest).routes())
         app.add_routes(Incidents(self.engine, self.hub).routes())
-        app.router.add_route("*", "/{path:.*}", RestApi(self.engine).handle)
+        app.router.add_route("*", "/{path:.*}", rest.handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_PATIENCE_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self.config.host, self.config.port, backlog=1024)

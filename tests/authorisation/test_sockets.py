@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from channels.db import database_sync_to_async
 from channels.routing import URLRouter
-from channels.testing import WebsocketCommunicator
 from django.test import Client
 
 from events.log import publish
@@ -16,7 +15,7 @@ from tests.authorisation.callers import HOLDS, Caller, all_callers
 from tests.authorisation.markers import mark
 from tests.authorisation.test_leaks import HIDDEN
 from tests.authorisation.worlds import start_numbers_high, whole_world
-from tests.management.sockets import close_code
+from tests.management.sockets import Socket, close_code
 from tests.users.people import Person
 from tradingplatform.asgi import websocket_routes
 
@@ -37,11 +36,11 @@ def _everybody() -> dict[str, Caller]:
     return {each.name: each for each in all_callers(whole_world("Acme"), whole_world("Other"))}
 
 
-def opened(path: str, caller: Caller) -> WebsocketCommunicator:
+def opened(path: str, caller: Caller) -> Socket:
     """A connection with the caller's credential, not yet made."""
     names = {"HTTP_AUTHORIZATION": b"authorization", "HTTP_X_API_KEY": b"x-api-key"}
     headers = [(names[name], text.encode()) for name, text in caller.headers.items()]
-    return WebsocketCommunicator(URLRouter(websocket_routes), path, headers=headers)
+    return Socket(URLRouter(websocket_routes), path, headers=headers)
 
 
 @pytest.mark.parametrize("prefix", ["/ws/", "/api/v1/ws/"])
@@ -62,9 +61,9 @@ async def test_every_caller_at_its_own_and_at_another_address(prefix: str) -> No
             assert await _code(f"{prefix}{own}", caller) == NOT_AUTHENTICATED, name
 
 
-async def _is_welcome(socket: WebsocketCommunicator) -> bool:
+async def _is_welcome(socket: Socket) -> bool:
     assert (await socket.connect())[0]
-    greeting = await socket.receive_json_from(5)
+    greeting = await socket.receive_json_from()
     await socket.disconnect()
     return bool(greeting["type"] == "hello")
 
@@ -102,7 +101,7 @@ async def _api_frames(person: Person, bot_id: int) -> list[dict[str, Any]]:
     """All that the socket of the API tells: everything since the beginning, and a foreign bot."""
     headers = [(b"authorization", f"Bearer {person.pair.access}".encode())]
     path = f"/ws/{person.user.pk}?after_id=0"
-    socket = WebsocketCommunicator(URLRouter(websocket_routes), path, headers=headers)
+    socket = Socket(URLRouter(websocket_routes), path, headers=headers)
     assert (await socket.connect())[0]
     await socket.send_json_to({"type": "subscribe", "channel": "all"})
     await socket.send_json_to({"type": "subscribe", "bot_id": str(bot_id)})
@@ -110,7 +109,7 @@ async def _api_frames(person: Person, bot_id: int) -> list[dict[str, Any]]:
     while not {"test.mine", "bot_not_found"} <= {
         str(each.get("event") or each.get("code")) for each in frames
     }:
-        frames.append(await socket.receive_json_from(5))
+        frames.append(await socket.receive_json_from())
     await socket.disconnect()
     return frames
 
@@ -125,11 +124,11 @@ async def _page_frames(person: Person, last: int) -> list[dict[str, Any]]:
     ]
     lists = "accounts,balances,orders,deals,positions,signals,legs,totals"
     path = f"/dashboard/ws?after_id=0&lists={lists}"
-    socket = WebsocketCommunicator(URLRouter(websocket_routes), path, headers=headers)
+    socket = Socket(URLRouter(websocket_routes), path, headers=headers)
     assert (await socket.connect())[0]
     frames: list[dict[str, Any]] = []
     while not any(each.get("last_id", 0) >= last for each in frames):
-        frames.append(await socket.receive_json_from(5))
+        frames.append(await socket.receive_json_from())
     await socket.disconnect()
     return frames
 

@@ -96,7 +96,7 @@ async def _enters(headers: dict[str, str], account_id: int) -> bool:
     connection = socket("/ws", x_account_id=str(account_id), **headers)
     if not (await connection.connect())[0]:
         return False
-    message = await connection.receive_output(5)
+    message = await connection.receive_output()
     if message["type"] == "websocket.close":
         assert message["code"] == REFUSED_HEADERS
         return False
@@ -114,7 +114,7 @@ async def test_the_shared_socket_opens_to_whoever_is_known() -> None:
         if not caller.is_known:
             assert await close_code(connection) == NOT_AUTHENTICATED, name
             continue
-        assert (await connection.receive_json_from(5))["status"] == "authenticated", name
+        assert (await connection.receive_json_from())["status"] == "authenticated", name
         await connection.disconnect()
 
 
@@ -129,7 +129,7 @@ async def test_a_command_over_the_socket_is_about_its_own_account_alone() -> Non
         item = {**MARKET_ORDER, "account_id": foreign}
         frame = {"id": 1, "namespace": "position", "action": "command", "payload": item}
         await connection.send_json_to(frame)
-        while (answer := await connection.receive_json_from(5))["type"] != "ws_response":
+        while (answer := await connection.receive_json_from())["type"] != "ws_response":
             continue
         told.append(str(answer).replace(str(foreign), "ID"))
     await connection.disconnect()

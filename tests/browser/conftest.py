@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +12,11 @@ import httpx
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from tests.dashboard.world import World, fill, make_world
+from tests.ground.ports import free_port
+from tests.waiting import PATIENCE, wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = [
@@ -27,7 +27,6 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-START_SECONDS = 40
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,6 +45,7 @@ def chromium() -> Iterator[Browser]:
     assert CHROMIUM, "chromium is not installed"
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -54,29 +54,18 @@ def chromium() -> Iterator[Browser]:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        assert process.poll() is None, f"the server of {address} ended"
-        try:
-            if httpx.get(address, timeout=1).status_code < 500:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.1)
-    raise AssertionError(f"nothing answers at {address}")
+def _answers(address: str, process: subprocess.Popen[bytes]) -> bool:
+    assert process.poll() is None, f"the server of {address} ended"
+    try:
+        return httpx.get(address, timeout=PATIENCE).status_code < 500
+    except httpx.HTTPError:
+        return False
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -124,7 +113,7 @@ def server(world: World, child_environment: dict[str, str], tmp_path: Path) -> I
         cwd=settings.BASE_DIR,
     )
     try:
-        _wait_for(f"http://127.0.0.1:{port}/healthz", web)
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/healthz", web))
         yield f"http://127.0.0.1:{port}"
     finally:
         _stop(web)
@@ -139,14 +128,21 @@ def session_cookie(world: World) -> str:
     return client.cookies["sessionid"].value
 
 
-def signed_in(
-    chromium: Browser, server: str, cookie: str, *, width: int = 1280, scheme: str = "light"
-) -> BrowserContext:
-    """A browser profile of its own, signed in."""
+def stranger(chromium: Browser, *, width: int = 1280, scheme: str = "light") -> BrowserContext:
+    """A browser profile of its own, signed in nowhere, that waits as long as a page takes."""
     context = chromium.new_context(
         viewport={"width": width, "height": 860},
         color_scheme=scheme,  # type: ignore[arg-type]
         has_touch=width < 500,
     )
+    context.set_default_timeout(PATIENCE * 1000)
+    return context
+
+
+def signed_in(
+    chromium: Browser, server: str, cookie: str, *, width: int = 1280, scheme: str = "light"
+) -> BrowserContext:
+    """A browser profile of its own, signed in."""
+    context = stranger(chromium, width=width, scheme=scheme)
     context.add_cookies([{"name": "sessionid", "value": cookie, "url": server}])
     return context

@@ -11,7 +11,7 @@ from tests.browser.test_dashboard_pages import Watch, pictures
 from tests.dashboard.world import World
 from trading.models import Order
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])

@@ -11,8 +11,7 @@ from tests.dashboard.world import World, announce_order, make_order
 from trading import states
 from trading.models import Order
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(120)]
-MILLISECONDS = 20_000
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def announce(order: Order, kind: str = "order.updated") -> None:
@@ -38,7 +37,7 @@ def page(chromium: Browser, server: str, session_cookie: str) -> Page:
 def open_page(page: Page, address: str) -> None:
     """Go there and wait until the channel is open."""
     page.goto(address)
-    page.wait_for_selector('[data-live-state="live"]', timeout=MILLISECONDS)
+    page.wait_for_selector('[data-live-state="live"]')
 
 
 def test_new_order_and_its_fill_appear_without_a_reload(
@@ -49,10 +48,10 @@ def test_new_order_and_its_fill_appear_without_a_reload(
     order = make_order(world.accounts[1], state=states.OPEN)
     announce(order, "order.created")
     row = page.locator(f"#order-{order.pk}")
-    expect(row).to_contain_text("open", timeout=MILLISECONDS)
+    expect(row).to_contain_text("open")
     Order.objects.filter(pk=order.pk).update(state=states.FILLED)
     announce(order)
-    expect(row).to_contain_text("filled", timeout=MILLISECONDS)
+    expect(row).to_contain_text("filled")
     assert page.locator("tbody tr").first.get_attribute("id") == f"order-{order.pk}"
     assert page.evaluate("window.stays") is True
 
@@ -65,7 +64,7 @@ def test_row_that_no_longer_fits_the_filter_leaves_it(
     expect(page.locator(f"#order-{order.pk}")).to_be_visible()
     Order.objects.filter(pk=order.pk).update(state=states.FILLED)
     announce(order)
-    expect(page.locator(f"#order-{order.pk}")).to_have_count(0, timeout=MILLISECONDS)
+    expect(page.locator(f"#order-{order.pk}")).to_have_count(0)
 
 
 def test_cut_page_catches_up_on_its_return(page: Page, server: str, world: World) -> None:
@@ -75,7 +74,7 @@ def test_cut_page_catches_up_on_its_return(page: Page, server: str, world: World
     order = make_order(world.accounts[0], state=states.OPEN)
     announce(order, "order.created")
     page.context.set_offline(False)
-    expect(page.locator(f"#order-{order.pk}")).to_have_count(1, timeout=MILLISECONDS)
+    expect(page.locator(f"#order-{order.pk}")).to_have_count(1)
     assert page.evaluate("window.stays") is True
 
 
@@ -83,7 +82,7 @@ def test_filter_changes_rows_and_address_without_a_reload(page: Page, server: st
     open_page(page, f"{server}/dashboard/orders/")
     page.evaluate("window.stays = true")
     page.get_by_label("State").select_option("unknown")
-    expect(page.locator("tbody tr")).to_have_count(1, timeout=MILLISECONDS)
+    expect(page.locator("tbody tr")).to_have_count(1)
     assert "group=unknown" in page.url
     assert page.evaluate("window.stays") is True
 
@@ -114,8 +113,8 @@ def test_theme_is_kept(page: Page, server: str) -> None:
 
 def test_chart_can_be_read_as_a_table(page: Page, server: str, world: World) -> None:
     open_page(page, f"{server}/dashboard/accounts/{world.accounts[0].pk}/")
-    page.wait_for_selector("[data-candles] canvas", timeout=20_000)
+    page.wait_for_selector("[data-candles] canvas")
     expect(page.locator("[data-candles] [data-summary]")).to_contain_text("1 fill")
     page.get_by_text("Show as table").click()
-    expect(page.get_by_role("columnheader", name="Volume")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("columnheader", name="Volume")).to_be_visible()
     assert "view=table" in page.url

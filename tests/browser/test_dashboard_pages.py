@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, Response
 
-from tests.browser.conftest import signed_in
+from tests.browser.conftest import signed_in, stranger
 from tests.dashboard.world import World, make_account
 from trading.models import Order, Position
 
@@ -77,7 +77,6 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("width", "scheme"), VARIANTS)
 def test_every_page_is_drawn_without_fault(
     width: int,
@@ -95,11 +94,11 @@ def test_every_page_is_drawn_without_fault(
         watch = Watch(page, server)
         page.goto(server + address, wait_until="load")
         if name != "missing":
-            page.wait_for_selector('[data-live-state="live"]', timeout=20_000)
+            page.wait_for_selector('[data-live-state="live"]')
         if name == "account":
-            page.wait_for_selector("[data-candles] canvas", timeout=20_000)
+            page.wait_for_selector("[data-candles] canvas")
         if name in ("account", "overview"):
-            page.wait_for_selector(".uplot", timeout=20_000)
+            page.wait_for_selector(".uplot")
         page.screenshot(path=pictures(tmp_path) / f"{name}-{width}-{scheme}.png", full_page=True)
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         expected = ["404"] if name == "missing" else []
@@ -114,7 +113,6 @@ def test_every_page_is_drawn_without_fault(
     context.close()
 
 
-@pytest.mark.timeout(120)
 def test_first_visits_stay_within_their_weight(
     chromium: Browser, server: str, session_cookie: str, world: World
 ) -> None:
@@ -135,10 +133,9 @@ def test_first_visits_stay_within_their_weight(
         context.close()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("real_password_hashing")
 def test_sign_in_by_hand_leads_to_the_page_asked_for(chromium: Browser, server: str) -> None:
-    context = chromium.new_context()
+    context = stranger(chromium)
     page = context.new_page()
     watch = Watch(page, server)
     page.goto(f"{server}/dashboard/orders/")

@@ -12,14 +12,14 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from events.audit_chain import chain_records
-from tests.browser.conftest import signed_in
+from tests.browser.conftest import signed_in, stranger
 from tests.browser.test_dashboard_pages import VARIANTS, Watch, pictures
 from tests.dashboard.world import PASSWORD, World
 from users import mfa
 from users.models import AuthSession
 from users.sessions import Device, open_session
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 def sign_in(page: Page, server: str, target: str = "/dashboard/") -> None:
@@ -85,7 +85,7 @@ def sign_in_with_a_new_factor(page: Page, server: str, snap: Snap) -> None:
 def test_a_second_factor_is_enrolled_and_used_on_a_phone(
     chromium: Browser, server: str, world: World, tmp_path: Path
 ) -> None:
-    context = chromium.new_context(viewport={"width": 390, "height": 860})
+    context = stranger(chromium, width=390)
     page = context.new_page()
     snap = snapping(tmp_path, 390)
     sign_in_with_a_new_factor(page, server, snap)
@@ -98,7 +98,7 @@ def test_a_second_factor_is_enrolled_and_used_on_a_phone(
 def test_from_first_sign_in_to_a_key_in_use_and_both_in_the_audit(
     chromium: Browser, server: str, world: World, tmp_path: Path
 ) -> None:
-    context = chromium.new_context(viewport={"width": 1280, "height": 860})
+    context = stranger(chromium)
     page = context.new_page()
     watch = Watch(page, server)
     snap = snapping(tmp_path, 1280)
@@ -165,10 +165,7 @@ def test_pages_are_drawn_without_fault(
         "console-tenant-add": reverse("admin:users_organisation_add"),
     }
     context = signed_in(chromium, server, session_cookie, width=width, scheme=scheme)
-    outside = chromium.new_context(
-        viewport={"width": width, "height": 860},
-        color_scheme=scheme,  # type: ignore[arg-type]
-    )
+    outside = stranger(chromium, width=width, scheme=scheme)
     for name, address in addresses.items():
         page = (outside if name in ("login", "reset", "reset-token") else context).new_page()
         _look(page, server, address, tmp_path, f"identity-{name}-{width}-{scheme}")

@@ -12,6 +12,7 @@ from common.errors import DomainError
 from events.models import AuditRecord, Event
 from tests.command.conftest import SYMBOL, Terminal, buy, command
 from tests.trading.hedging import ledger_differences
+from tests.waiting import PATIENCE
 from trading.models import Command, Deal, Order, Position
 from trading.services import closing_by
 from trading.services.closing_by import close_by
@@ -202,7 +203,7 @@ def test_without_the_locks_two_at_once_close_twice(
     met, book = Barrier(2), closing_by._book
 
     def together(*arguments: Any) -> None:
-        met.wait(10)
+        met.wait(PATIENCE)
         book(*arguments)
 
     monkeypatch.setattr(closing_by, "_book", together)

@@ -51,7 +51,7 @@ async def connected(key: str, account: Account, after: int | None = None) -> Asy
         headers["x_after_id"] = str(after)
     connection = socket("/ws", **headers)
     assert (await connection.connect())[0]
-    connection.hello = await connection.receive_json_from(5)
+    connection.hello = await connection.receive_json_from()
     assert (connection.hello["type"], connection.hello["event"]) == ("ws_event", "connected")
     try:
         yield connection
@@ -62,7 +62,7 @@ async def connected(key: str, account: Account, after: int | None = None) -> Asy
 async def asked(connection: Socket, **request: Any) -> dict[str, Any]:
     """The answer to a request; events that come before it are passed over."""
     await connection.send_json_to(request)
-    while (frame := await connection.receive_json_from(10))["type"] != "ws_response":
+    while (frame := await connection.receive_json_from())["type"] != "ws_response":
         continue
     answer: dict[str, Any] = frame
     return answer
@@ -183,7 +183,7 @@ async def test_subscribe_narrows_the_events_to_namespaces(
         assert (answer["ok"], answer["payload"]["namespaces"]) == (True, ["account"])
         await tell(admin, "deal.created", f"account:{account.pk}")
         await tell(admin, "account.synced", f"account:{account.pk}")
-        assert (await connection.receive_json_from(5))["event"] == "account.synced"
+        assert (await connection.receive_json_from())["event"] == "account.synced"
         answer = await asked(connection, action="subscribe")
         assert answer["payload"]["namespaces"] == ["position", "account", "ccxt"]
         await tell(admin, "deal.created", f"account:{account.pk}", quantity="1", realised="2")
@@ -310,5 +310,5 @@ async def test_commands_are_done_as_over_http_and_their_events_follow(terminal: 
         assert (answer["ok"], oks) == (True, [True, False, False])
         assert await Command.objects.filter(account=other).acount() == 0
         await numbered()
-        events = [await connection.receive_json_from(5)]
+        events = [await connection.receive_json_from()]
         assert (events[0]["event"], events[0]["payload"]["order_id"]) == ("order.created", order.pk)

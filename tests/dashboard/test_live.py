@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from channels.db import database_sync_to_async
 from channels.routing import URLRouter
-from channels.testing import WebsocketCommunicator
 from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
@@ -16,6 +15,7 @@ from surfaces.dashboard import consumer
 from surfaces.dashboard.routing import websocket_urlpatterns
 from surfaces.limits import Bucket, admit_caller
 from tests.dashboard.world import World, announce_order, make_order, make_world
+from tests.management.sockets import Socket
 from trading import states
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,7 +38,7 @@ def signed_in(world: World) -> str:
 
 def connection(
     key: str, after_id: int, *, lists: str = "orders", origin: str = "http://testserver"
-) -> WebsocketCommunicator:
+) -> Socket:
     """A socket as the page opens it."""
     headers = [
         (b"host", b"testserver"),
@@ -46,14 +46,14 @@ def connection(
         (b"cookie", f"sessionid={key}".encode()),
     ]
     address = f"/dashboard/ws?after_id={after_id}&lists={lists}"
-    return WebsocketCommunicator(URLRouter(websocket_urlpatterns), address, headers)
+    return Socket(URLRouter(websocket_urlpatterns), address, headers)
 
 
-async def read_until(socket: WebsocketCommunicator, number: int) -> list[dict[str, Any]]:
+async def read_until(socket: Socket, number: int) -> list[dict[str, Any]]:
     """All events up to one number; fails when they do not come."""
     events: list[dict[str, Any]] = []
     while not events or events[-1]["id"] < number:
-        message = await socket.receive_json_from(timeout=5)
+        message = await socket.receive_json_from()
         if message["type"] == "batch":
             events += message["events"]
     return events
@@ -67,7 +67,7 @@ async def test_new_order_arrives_as_the_row_that_the_page_shows() -> None:
     assert (await socket.receive_json_from())["type"] == "ready"
     order = await in_thread(make_order)(world.accounts[0], state=states.OPEN)
     await in_thread(announce_order)(order, "order.created")
-    batch = await socket.receive_json_from(timeout=5)
+    batch = await socket.receive_json_from()
     (row,) = batch["rows"]
     assert (row["list"], row["id"]) == ("orders", f"order-{order.pk}")
     assert row["html"].startswith(f'<tr id="order-{order.pk}">')
@@ -112,7 +112,7 @@ async def test_foreign_event_moves_the_number_and_shows_nothing() -> None:
     own = await in_thread(make_order)(world.accounts[0])
     await in_thread(announce_order)(own)
     await socket.receive_json_from()
-    batch = await socket.receive_json_from(timeout=5)
+    batch = await socket.receive_json_from()
     assert [row["id"] for row in batch["rows"]] == [f"order-{own.pk}"]
     assert [event["id"] for event in batch["events"]] == [2]
     await socket.disconnect()
@@ -126,7 +126,7 @@ async def test_totals_come_with_the_events_that_move_them() -> None:
         await in_thread(make_order)(world.accounts[0], state=states.UNKNOWN)
     )
     await socket.receive_json_from()
-    batch = await socket.receive_json_from(timeout=5)
+    batch = await socket.receive_json_from()
     assert "1 of unknown outcome" in batch["figures"]["totals"]
     assert batch["rows"] == []
     await socket.disconnect()
@@ -163,7 +163,7 @@ async def first_word(key: str) -> Any:
 async def test_socket_without_a_session_is_told_to_sign_in() -> None:
     socket = connection("no-such-session", 0)
     assert (await socket.connect())[0]
-    closing = await socket.receive_output(timeout=5)
+    closing = await socket.receive_output()
     assert (closing["type"], closing["code"]) == ("websocket.close", 4401)
 
 
@@ -175,7 +175,7 @@ async def test_sign_out_closes_the_open_channel(monkeypatch: pytest.MonkeyPatch)
     await socket.connect()
     await socket.receive_json_from()
     await in_thread(SessionStore(key).flush)()
-    closing = await socket.receive_output(timeout=5)
+    closing = await socket.receive_output()
     assert (closing["type"], closing["code"]) == ("websocket.close", 4401)
 
 
@@ -184,7 +184,7 @@ async def test_number_that_cannot_be_resumed_from_is_said_so(after_id: int) -> N
     world = await in_thread(make_world)("Acme")
     socket = connection(await in_thread(signed_in)(world), after_id)
     await socket.connect()
-    answer = await socket.receive_output(timeout=5)
+    answer = await socket.receive_output()
     if after_id < 0:
         assert answer["code"] == 4400
     else:

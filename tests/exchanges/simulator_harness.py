@@ -112,6 +112,16 @@ class Rehearsal:
         """Let the next fitting request suffer ``kind``."""
         await self.call("POST", "/_fault", {"script": [{"kind": kind, "params": params}]})
 
+    def go_on(self, seconds: float) -> None:
+        """Set the exchange's clock forward; it takes no request of a client 10 s behind it."""
+        engine, ms = self.server.engine, round(seconds * 1000)
+        clock = engine.now_ms
+        engine.now_ms = lambda: clock() + ms  # type: ignore[method-assign]
+
+    async def let_arrive(self) -> None:
+        """Let the one order request arrive that a fault has put off."""
+        assert await self.call("POST", "/_late") == {"arrived": 1}
+
     async def dump(self, key: str = "key-1") -> dict[str, Any]:
         """One account's truth, with the log of its order requests under ``requests``."""
         whole = await self.call("GET", f"/dump?api_key={key}")

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from exchanges.gateway import AccountRef, Gateway
 from exchanges.limiter import VenueLimiter
 from exchanges.outcomes import NOT_SENT, VenueError
 from exchanges.venues import resolve
+from tests.waiting import await_until
 
 STEPS = {"amount": "0.001", "price": "0.01"}
 
@@ -85,13 +86,6 @@ def venue() -> FakeVenue:
     return FakeVenue()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for what happens in the background."""
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.005)
-
-
 async def outcomes(calls: list[Awaitable[Any]]) -> list[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
@@ -138,9 +132,9 @@ async def test_old_markets_are_renewed_behind_a_call_and_reach_every_client(
     assert venue.loads == 1
     monkeypatch.setattr(module, "MARKETS_MAX_AGE_SECONDS", -1.0)
     connection.prepare(client_exchange)
-    await until(lambda: venue.loads == 2 and client_exchange.markets is not None)
+    await await_until(lambda: venue.loads == 2 and client_exchange.markets is not None)
     monkeypatch.undo()
-    await until(
+    await await_until(
         lambda: (connection._public.markets or {})["BTC/USDT"]["precision"]["amount"] == "0.1"
     )
     connection.prepare(client_exchange)
@@ -170,8 +164,8 @@ async def test_a_refusal_for_the_clock_has_it_read_again_but_not_at_every_refusa
     assert venue.clock_readings == 1
     monkeypatch.setattr(module, "CLOCK_PAUSE_SECONDS", -1.0)
     await outcomes([connection.call(refuse())])
-    await until(lambda: venue.clock_readings == 2)
-    await until(lambda: abs(connection.clock_offset_ms - 5_000) < 100)
+    await await_until(lambda: venue.clock_readings == 2)
+    await await_until(lambda: abs(connection.clock_offset_ms - 5_000) < 100)
     exchange = connection.new_exchange()
     assert exchange.options["timeDifference"] == connection.clock_offset_ms
 
@@ -184,7 +178,7 @@ async def test_the_clock_is_read_again_when_the_reading_is_old(
     monkeypatch.setattr(module, "CLOCK_MAX_AGE_SECONDS", -1.0)
     monkeypatch.setattr(module, "CLOCK_PAUSE_SECONDS", -1.0)
     connection.prepare(exchange)
-    await until(lambda: venue.clock_readings == 2)
+    await await_until(lambda: venue.clock_readings == 2)
 
 
 async def test_a_request_that_waited_does_not_go_out_under_a_ban_that_came_meanwhile(

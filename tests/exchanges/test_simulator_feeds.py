@@ -10,6 +10,7 @@ from exchanges.matching import DEFAULT_MARKETS
 from exchanges.simulator.candles import SAMPLE, Candle, CandleTable, cut_sample, read_candles
 from exchanges.simulator.feeds import CandleFeed, build_feed
 from tests.exchanges.simulator_harness import rehearsal
+from tests.waiting import PATIENCE
 
 MINUTE = 60_000
 
@@ -114,7 +115,7 @@ async def test_a_moving_price_fills_a_resting_order_when_it_comes_by() -> None:
         assert isinstance(feed, CandleFeed)
         lowest = float(feed.table.merged(0, len(feed.table) - 1).low)
         order = await client.create_order("SOL/USDT", "limit", "buy", 1, lowest)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while order["status"] != "closed":
                 await asyncio.sleep(0.05)
                 order = await client.fetch_order(order["id"], "SOL/USDT")

@@ -10,6 +10,7 @@ import pytest
 
 from exchanges.simulator.futures.account import listen_key_of
 from tests.exchanges.simulator_harness import Rehearsal, rehearsal
+from tests.waiting import PATIENCE, await_until
 
 BTC = "BTC/USDT:USDT"
 
@@ -17,10 +18,13 @@ BTC = "BTC/USDT:USDT"
 async def watching(venue: Rehearsal, watch: Any) -> asyncio.Task[Any]:
     """Start a watch and return once its user stream is open."""
     task = asyncio.ensure_future(watch)
-    async with asyncio.timeout(10):
-        while not any(s.api_key for s in venue.server.hub.sockets):
-            await asyncio.sleep(0.01)
+    await await_until(lambda: any(s.api_key for s in venue.server.hub.sockets))
     return task
+
+
+def awaited_by(client: Any) -> list[str]:
+    """What a client's watches are waiting for."""
+    return [name for each in client.clients.values() for name in each.futures]
 
 
 async def test_a_fill_reaches_orders_trades_balance_and_positions() -> None:
@@ -31,9 +35,9 @@ async def test_a_fill_reaches_orders_trades_balance_and_positions() -> None:
         trades = asyncio.ensure_future(client.watch_my_trades(BTC))
         balance = asyncio.ensure_future(client.watch_balance())
         positions = asyncio.ensure_future(client.watch_positions([BTC]))
-        await asyncio.sleep(0.3)
+        await await_until(lambda: len(awaited_by(client)) >= 4)
         await client.create_order(BTC, "market", "buy", 0.1, None, {"clientOrderId": "id-1"})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             told = (await orders)[-1]
             while told["status"] == "open":
                 told = (await client.watch_orders(BTC))[-1]
@@ -55,12 +59,12 @@ async def test_the_public_streams_tell_prices() -> None:
     async with rehearsal() as venue:
         client = venue.futures_client(ccxt_pro.binanceusdm)
         await client.load_markets()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert (await client.watch_ticker(BTC))["last"] == 46_000
 
 
 async def told(ws: aiohttp.ClientWebSocketResponse, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return [json.loads(await ws.receive_str()) for _ in range(count)]
 
 

@@ -1,7 +1,6 @@
 """Private streams through the gateway, against a rehearsal exchange over real sockets."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ from exchanges.gateway import AccountRef, Gateway
 from exchanges.protocol import OrderRequest
 from exchanges.streams import LIVE, News, StreamState
 from tests.trading.rehearsal import Exchange, running_exchange
+from tests.waiting import wait_until
 
 KEY = "streamed"
 
@@ -41,14 +41,6 @@ class Ear:
         return [(o.client_order_id, o.status) for news in self.heard for o in news.orders]
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    """Wait for a condition."""
-    give_up_at = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up_at, "waited too long"
-        time.sleep(0.01)
-
-
 class Room:
     """A gateway that listens for one account."""
 
@@ -74,7 +66,7 @@ class Room:
     def go_live(self, **ref: Any) -> None:
         """Listen and wait until it does."""
         self.listen(**ref)
-        until(lambda: self.state.state == LIVE)
+        wait_until(lambda: self.state.state == LIVE)
 
     def buy(self, client_id: str) -> None:
         """Buy 0.01 BTC at the market."""
@@ -111,7 +103,7 @@ def test_a_fill_is_told_with_the_ids_that_a_query_tells(room: Room) -> None:
     room.go_live()
     assert room.ear.gaps == ["connected"]
     room.buy("told-1")
-    until(lambda: room.ear.trade_ids and ("told-1", "filled") in room.ear.statuses)
+    wait_until(lambda: room.ear.trade_ids and ("told-1", "filled") in room.ear.statuses)
     (order,) = [row for row in room.exchange.orders(KEY) if row["clientOrderId"] == "told-1"]
     (trade,) = [trade for news in room.ear.heard for trade in news.trades]
     asked = room.gateway.run(_trades_of(room))
@@ -129,10 +121,10 @@ def test_a_cut_stream_is_dialled_again_and_owns_up_to_the_gap(room: Room) -> Non
     room.go_live()
     room.stream_fault("ws_cut")
     room.buy("cut-1")
-    until(lambda: room.ear.gaps == ["connected", "network_error", "connected"])
+    wait_until(lambda: room.ear.gaps == ["connected", "network_error", "connected"])
     assert room.state.reconnects == 1
     room.buy("cut-2")
-    until(lambda: ("cut-2", "filled") in room.ear.statuses)
+    wait_until(lambda: ("cut-2", "filled") in room.ear.statuses)
 
 
 def test_an_event_that_ends_the_stream_has_it_dialled_again(room: Room) -> None:
@@ -146,7 +138,7 @@ def test_an_event_that_ends_the_stream_has_it_dialled_again(room: Room) -> None:
         exchange.handle_message(client, {"e": "listenKeyExpired", "E": 1})
 
     room.gateway.run(expire())
-    until(lambda: room.ear.gaps == ["connected", "stream_ended", "connected"])
+    wait_until(lambda: room.ear.gaps == ["connected", "stream_ended", "connected"])
 
 
 def test_a_message_that_ccxt_cannot_read_is_a_gap_and_not_the_end(room: Room) -> None:
@@ -159,7 +151,7 @@ def test_a_message_that_ccxt_cannot_read_is_a_gap_and_not_the_end(room: Room) ->
 
     room.gateway.run(confuse())
     room.buy("after-confusion")
-    until(lambda: ("after-confusion", "filled") in room.ear.statuses)
+    wait_until(lambda: ("after-confusion", "filled") in room.ear.statuses)
     assert room.ear.gaps == ["connected", "message_not_read"]
     assert room.state.reconnects == 0
 
@@ -167,22 +159,22 @@ def test_a_message_that_ccxt_cannot_read_is_a_gap_and_not_the_end(room: Room) ->
 def test_an_old_stream_is_dialled_anew(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exchanges.stream_session.Session._lifetime", lambda self: 0.2)
     room.go_live()
-    until(lambda: room.ear.gaps[:3] == ["connected", "aged", "connected"])
+    wait_until(lambda: room.ear.gaps[:3] == ["connected", "aged", "connected"])
 
 
 def test_a_wrong_key_is_not_offered_again_at_once(room: Room) -> None:
     room.listen(secret="wrong")
-    until(lambda: room.state.error == "key_refused")
+    wait_until(lambda: room.state.error == "key_refused")
     assert room.ear.gaps == []
     room.listen(version=2)
-    until(lambda: room.state.state == LIVE)
+    wait_until(lambda: room.state.state == LIVE)
 
 
 def test_a_host_that_is_not_declared_is_not_dialled(room: Room, settings: Any) -> None:
     hosts = {"api.binance.com": room.exchange.url}
     settings.EXCHANGE_VENUES = {"rehearsal": {"ccxt": "binance", "hosts": hosts}}
     room.listen()
-    until(lambda: room.state.error == "host_not_declared")
+    wait_until(lambda: room.state.error == "host_not_declared")
 
 
 def test_a_declared_host_is_dialled_at_its_address(room: Room, settings: Any) -> None:

@@ -10,8 +10,9 @@ from exchanges.gateway import AccountRef, Gateway
 from exchanges.protocol import OrderRequest
 from exchanges.streams import LIVE
 from tests.exchanges.simulator_harness import sync_client
-from tests.exchanges.test_streams import Ear, until
+from tests.exchanges.test_streams import Ear
 from tests.trading.rehearsal import Exchange, running_exchange
+from tests.waiting import wait_until
 
 SYMBOL = "BTC/USDT:USDT"
 
@@ -33,11 +34,11 @@ def test_a_fill_of_a_contract_is_told_with_the_ids_that_a_query_tells(
     gateway, ear = Gateway(), Ear()
     try:
         gateway.run(gateway.streams.hold([ref], ear))
-        until(lambda: gateway.streams.states()[0].state == LIVE)
+        wait_until(lambda: gateway.streams.states()[0].state == LIVE)
         client = gateway.run(gateway.client(ref))
         request = OrderRequest(SYMBOL, "buy", "market", Decimal("0.01"), f"c-{ccxt_id}")
         placed = gateway.run(client.place(request))
-        until(lambda: ear.trade_ids and (f"c-{ccxt_id}", "filled") in ear.statuses)
+        wait_until(lambda: ear.trade_ids and (f"c-{ccxt_id}", "filled") in ear.statuses)
         (trade,) = [trade for news in ear.heard for trade in news.trades]
         asked = {row.trade_id: row for row in gateway.run(client.trades(SYMBOL, None))}
         same = asked[trade.trade_id]
@@ -59,13 +60,13 @@ def test_a_hedged_fill_is_told_with_its_side(exchange: Exchange, settings: Any) 
     gateway, ear = Gateway(), Ear()
     try:
         gateway.run(gateway.streams.hold([ref], ear))
-        until(lambda: gateway.streams.states()[0].state == LIVE)
+        wait_until(lambda: gateway.streams.states()[0].state == LIVE)
         client = gateway.run(gateway.client(ref))
         request = OrderRequest(
             SYMBOL, "sell", "market", Decimal("0.01"), "hedged-1", position_side="short"
         )
         gateway.run(client.place(request))
-        until(lambda: ear.trade_ids)
+        wait_until(lambda: ear.trade_ids)
         (trade,) = [trade for news in ear.heard for trade in news.trades]
         assert (trade.side, trade.position_side) == ("sell", "short")
     finally:

@@ -5,13 +5,14 @@ import queue
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 from django.conf import settings
+
+from tests.waiting import PATIENCE
 
 READY = "The platform is ready"
 UNSET = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "JWT_SIGNING_KEY", "CREDENTIAL_KEYS")
@@ -32,16 +33,6 @@ def answers(port: int, path: str) -> bool:
         return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=5).status_code == HTTPStatus.OK
     except httpx.TransportError:
         return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether the condition came true in time; it is asked ten times a second."""
-    give_up_at = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > give_up_at:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 class Process:
@@ -71,7 +62,7 @@ class Process:
         """Everything printed so far."""
         return "\n".join(self.lines)
 
-    def wait_for(self, accepts: Callable[[str], bool], seconds: float = 60) -> str:
+    def wait_for(self, accepts: Callable[[str], bool], seconds: float = PATIENCE) -> str:
         """The first line that is accepted; an assertion with the output where none comes."""
         while True:
             try:
@@ -87,18 +78,18 @@ class Process:
         self._child.send_signal(number)
         return self.exit_code()
 
-    def exit_code(self, seconds: float = 60) -> int:
+    def exit_code(self, seconds: float = PATIENCE) -> int:
         """Wait for the process to end by itself."""
         code = self._child.wait(seconds)
-        self._reader.join(10)
+        self._reader.join(PATIENCE)
         return code
 
     def discard(self) -> None:
         """Kill what still runs; for teardowns."""
         if self._child.poll() is None:
             self._child.kill()
-        self._child.wait(10)
-        self._reader.join(10)
+        self._child.wait(PATIENCE)
+        self._reader.join(PATIENCE)
 
     def _read(self) -> None:
         assert self._child.stdout is not None

@@ -9,19 +9,25 @@ from tradingplatform.embedded.server import DrainingServer
 FLOOD_CHUNK = b"x" * 1024
 FLOOD_CHUNKS = 20_000
 sent = 0
+under_way = 0
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    """Answer at once on `/`, with what was flooded on `/sent`, after a second elsewhere."""
+    """Answer at once on `/`, with what was flooded on `/sent`, with how many pages are under way on
+    `/busy`, after a second elsewhere.
+    """
+    global under_way
     if scope["type"] == "websocket":
         await _socket(scope["path"], receive, send)
         return
     if scope["path"] == "/flood":
         await _flood_events(send)
         return
-    if scope["path"] not in ("/", "/sent"):
+    body = {"/sent": str(sent), "/busy": str(under_way)}.get(scope["path"], "done").encode()
+    if body == b"done" and scope["path"] != "/":
+        under_way += 1
         await asyncio.sleep(1)
-    body = str(sent).encode() if scope["path"] == "/sent" else b"done"
+        under_way -= 1
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

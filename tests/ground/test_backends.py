@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.ground.ports import free_port
+from tests.waiting import PATIENCE
 
 Manage = Callable[..., list[str]]
 MARKER = "s3cret-marker-value"
@@ -19,7 +20,7 @@ def start(command: list[str], **settings: str) -> subprocess.CompletedProcess[st
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -4,7 +4,6 @@ import asyncio
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -13,7 +12,9 @@ import websockets
 from django.conf import settings
 
 from tests.ground.ports import free_port
+from tests.ground.servers import answers
 from tests.ground.slow_server import FLOOD_CHUNK, FLOOD_CHUNKS
+from tests.waiting import wait_until
 
 # A transport's buffer and what two kernels' buffers may hold, far below what is sent in all.
 MOST_WAITING = 6_000
@@ -25,13 +26,7 @@ def port() -> Iterator[int]:
     number = free_port()
     command = [sys.executable, "-m", "tests.ground.slow_server", str(number)]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.DEVNULL)
-    give_up_at = time.monotonic() + 20
-    while time.monotonic() < give_up_at:
-        try:
-            httpx.get(f"http://127.0.0.1:{number}/")
-            break
-        except httpx.TransportError:
-            time.sleep(0.05)
+    wait_until(lambda: answers(number, "/"))
     yield number
     process.kill()
     process.wait()

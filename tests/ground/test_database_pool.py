@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import Environment
+from tests.waiting import PATIENCE
 
 # Run in a process of its own: the tests' own connections do not come from a pool.
 SCRIPT = """
@@ -37,6 +38,11 @@ def test_connections_the_server_ended_do_not_fail_the_next_query(
 ) -> None:
     command = manage("shell", "-c", SCRIPT)
     done = subprocess.run(
-        command, env=child_environment, capture_output=True, text=True, timeout=60, check=False
+        command,
+        env=child_environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.stdout.strip().endswith("answered 2"), done.stderr

@@ -8,7 +8,8 @@ import pytest
 
 from monitoring.models import Heartbeat
 from tests.ground.ports import free_port
-from tests.ground.servers import Process, answers, wait_until
+from tests.ground.servers import Process, answers
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 
@@ -30,9 +31,9 @@ def test_beat_wakes_a_worker_and_web_answers(
     environment = child_environment | {"PORT": str(port)}
     web, worker, beat = (Process(manage(name), environment) for name in ("web", "worker", "beat"))
     processes += [beat, worker, web]
-    assert wait_until(lambda: answers(port, "/healthz"), 60), web.output
+    wait_until(lambda: answers(port, "/healthz"), lambda: web.output)
     assert httpx.get(f"http://127.0.0.1:{port}/healthz").json()["mode"] == "distributed"
-    assert wait_until(lambda: Heartbeat.objects.filter(name="worker").exists(), 60), worker.output
+    wait_until(lambda: Heartbeat.objects.filter(name="worker").exists(), lambda: worker.output)
 
     assert web.end(signal.SIGTERM) == 0
     assert beat.end(signal.SIGTERM) == 0

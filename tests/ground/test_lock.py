@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
 from tradingplatform.backends import postgresql_parameters
 from tradingplatform.embedded.lock import AdvisoryLock, AlreadyServed, FileLock
 
@@ -49,7 +50,7 @@ def test_lock_of_a_killed_server_is_free(tmp_path: Path) -> None:
         with pytest.raises(AlreadyServed, match=f"process {holder.pid}"):
             FileLock(path).acquire()
         holder.send_signal(signal.SIGKILL)
-        holder.wait(10)
+        holder.wait(PATIENCE)
     lock = FileLock(path)
     lock.acquire()
     lock.release()

@@ -62,6 +62,6 @@ def test_a_body_that_is_no_json_is_redacted_as_text(body: str) -> None:
 
 @pytest.mark.parametrize("part", ["a-", "\\", '\\"', "token", "-eyJ", 'secret:\\"x\\'])
 def test_a_hostile_text_takes_no_longer_than_its_length(part: str) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     redact(part * 20_000)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from tests.ground.ports import free_port
+from tests.waiting import wait_until
 from tradingplatform.embedded.rehearsal import Rehearsal, local_rehearsal_port
 
 pytestmark = pytest.mark.slow
@@ -28,10 +28,7 @@ def test_exchange_that_dies_is_started_again(rehearsal: Rehearsal) -> None:
     assert rehearsal.pid is not None
     first = rehearsal.pid
     os.kill(first, signal.SIGKILL)
-    give_up_at = time.monotonic() + 30
-    while rehearsal.pid in (first, None) or not rehearsal.answers():
-        assert time.monotonic() < give_up_at
-        time.sleep(0.1)
+    wait_until(lambda: rehearsal.pid not in (first, None) and rehearsal.answers())
     assert rehearsal.pid != first
 
 

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from tests.ground.ports import free_port
-from tests.ground.servers import READY, Process, answers, fresh_environment, wait_until
+from tests.ground.servers import READY, Process, answers, fresh_environment
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.slow]
 PING = "/api/v3/ping"
@@ -97,6 +98,6 @@ def test_second_server_on_the_same_data_is_refused_until_the_first_is_gone(
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
     third = start()
     third.wait_for(is_ready)
-    assert wait_until(lambda: answers(exchange, PING))
+    wait_until(lambda: answers(exchange, PING))
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
     assert third.end() == 0

@@ -13,6 +13,9 @@ import websockets
 from django.conf import settings
 
 from tests.ground.ports import free_port
+from tests.ground.servers import answers
+from tests.waiting import PATIENCE, await_until, wait_until
+from tradingplatform.embedded.server import DRAIN_SECONDS
 
 
 @pytest.fixture
@@ -25,13 +28,7 @@ def server(port: int) -> Iterator["subprocess.Popen[str]"]:
     """The slow server, answering."""
     command = [sys.executable, "-m", "tests.ground.slow_server", str(port)]
     process = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, text=True)
-    give_up_at = time.monotonic() + 20
-    while time.monotonic() < give_up_at:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/")
-            break
-        except httpx.TransportError:
-            time.sleep(0.05)
+    wait_until(lambda: answers(port, "/"))
     yield process
     process.kill()
     process.wait()
@@ -43,18 +40,21 @@ def server(port: int) -> Iterator["subprocess.Popen[str]"]:
 async def test_request_in_flight_is_answered_before_the_end(
     server: "subprocess.Popen[str]", port: int, number: signal.Signals
 ) -> None:
-    async with httpx.AsyncClient(timeout=20) as client:
-        await client.get(f"http://127.0.0.1:{port}/")
+    async with httpx.AsyncClient(timeout=PATIENCE) as client:
+
+        async def is_under_way() -> bool:
+            return (await client.get(f"http://127.0.0.1:{port}/busy")).text == "1"
+
+        async def is_closed() -> bool:
+            return not await asyncio.to_thread(answers, port, "/")
+
         running = asyncio.create_task(client.get(f"http://127.0.0.1:{port}/slow"))
-        await asyncio.sleep(0.3)
+        await await_until(is_under_way)
         server.send_signal(number)
-        await asyncio.sleep(0.2)
-        async with httpx.AsyncClient() as late:
-            with pytest.raises(httpx.TransportError):
-                await late.get(f"http://127.0.0.1:{port}/")
+        await await_until(is_closed)
         answer = await running
     assert (answer.status_code, answer.text) == (200, "done")
-    output, _ = await asyncio.to_thread(server.communicate, timeout=20)
+    output, _ = await asyncio.to_thread(server.communicate, timeout=PATIENCE)
     assert (server.returncode, output) == (0, "ended in order\n")
 
 
@@ -64,9 +64,9 @@ async def test_open_socket_does_not_hold_up_the_end(
     async with websockets.connect(f"ws://127.0.0.1:{port}/ws"):
         started_at = time.monotonic()
         server.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(server.communicate, timeout=20)
+        await asyncio.to_thread(server.communicate, timeout=PATIENCE)
         assert server.returncode == 0
-        assert time.monotonic() - started_at < 3
+        assert time.monotonic() - started_at < DRAIN_SECONDS
 
 
 def test_taken_port_is_noticed(server: "subprocess.Popen[str]", port: int) -> None:
@@ -75,5 +75,5 @@ def test_taken_port_is_noticed(server: "subprocess.Popen[str]", port: int) -> No
         f"s = S(None, '127.0.0.1', {port}); s.serve(); print(s.failed_to_listen)"
     )
     command = [sys.executable, "-c", source]
-    output = subprocess.check_output(command, cwd=settings.BASE_DIR, text=True, timeout=20)
+    output = subprocess.check_output(command, cwd=settings.BASE_DIR, text=True, timeout=PATIENCE)
     assert output == "True\n"

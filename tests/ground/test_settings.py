@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.waiting import PATIENCE
+
 MARKER = "s3cret-marker-value"
 GOOD_KEYS = {
     "SECRET_KEY": "k" * 40,
@@ -32,7 +34,7 @@ def load_settings(folder: Path, **values: str) -> subprocess.CompletedProcess[st
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

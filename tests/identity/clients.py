@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import httpx
 
-SECONDS = 60.0
+from tests.waiting import PATIENCE
+
 LOGIN = "/api/v1/auth/login"
 HERE = "127.0.0.1"
 
@@ -24,7 +25,7 @@ class Clients:
     def at(self, address: str = HERE) -> httpx.Client:
         """A new client at an address of 127.0.0.0/8."""
         transport = httpx.HTTPTransport(local_address=address, verify=False)  # noqa: S501
-        client = httpx.Client(base_url=self._url, transport=transport, timeout=SECONDS)
+        client = httpx.Client(base_url=self._url, transport=transport, timeout=PATIENCE)
         self._open.append(client)
         return client
 
@@ -43,7 +44,7 @@ def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
     barrier = threading.Barrier(count)
 
     def begin(number: int) -> Any:
-        barrier.wait(SECONDS)
+        barrier.wait(PATIENCE)
         return act(number)
 
     with ThreadPoolExecutor(count) as pool:
@@ -57,7 +58,7 @@ def storm(url: str, bodies: Sequence[dict[str, str]], address: str = HERE) -> li
 
 async def _storm(url: str, bodies: Sequence[dict[str, str]], address: str) -> list[str]:
     connector = aiohttp.TCPConnector(limit=0, local_addr=(address, 0), force_close=True)
-    timeout = aiohttp.ClientTimeout(total=SECONDS * 2)
+    timeout = aiohttp.ClientTimeout(total=PATIENCE * 2)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
 
         async def one(body: dict[str, str]) -> str:

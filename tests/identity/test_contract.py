@@ -13,12 +13,13 @@ import pytest
 from tests.identity import shapes
 from tests.identity.clients import Clients
 from tests.identity.shapes import Shape, faults
-from tests.processes.harness import Platform, wait_until
+from tests.processes.harness import Platform
 from tests.users.people import PASSWORD, new_person
+from tests.waiting import wait_until
 from tradingplatform.access_table import routes
 from users.models import Organisation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 IDENTITY = ("/api/v1/auth/", "/v1/auth/", "/v1/api-keys", "/v1/orgs", "/v1/users", "/csrf-token")
 NEW, NEWER = "an entirely new passphrase", "a still newer passphrase"
@@ -164,9 +165,7 @@ def test_every_route_of_identity_answers_with_what_its_specifications_state(
 ) -> None:
     def mailed() -> str:
         sender = platform.running[platform.sender]
-        found = wait_until(
-            lambda: re.search(r"[?&]token=([\w-]{20,})", sender.output), 30, "a mail"
-        )
+        found = wait_until(lambda: re.search(r"[?&]token=([\w-]{20,})", sender.output), "a mail")
         return str(found[1])
 
     sessions_of_three_specifications(probe)

@@ -15,9 +15,10 @@ from tests.identity.clients import Clients, at_once
 from tests.identity.conftest import told
 from tests.processes.harness import Platform
 from tests.users.people import PASSWORD, new_person
+from tests.waiting import PATIENCE
 from users.models import AuthSession, Organisation
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.slow
 
 REFRESH = "/api/v1/auth/refresh"
 REVOKED, NOT_AUTHENTICATED = "token_revoked", 4401
@@ -41,7 +42,7 @@ def socket_of(
     """A socket after its greeting."""
     address = f"{platform.url.replace('http', 'ws')}/ws/{user_id}"
     with connect(address, additional_headers=bearer(tokens)) as socket:
-        assert json.loads(socket.recv(10))["type"] == "hello"
+        assert json.loads(socket.recv(PATIENCE))["type"] == "hello"
         yield socket
 
 
@@ -49,7 +50,7 @@ def close_of(socket: ClientConnection) -> int:
     """The code the server closes with."""
     with suppress(ConnectionClosed):
         while True:
-            socket.recv(20)
+            socket.recv(PATIENCE)
     assert socket.close_code is not None
     return socket.close_code
 
@@ -97,4 +98,4 @@ def test_a_terminated_session_fails_at_once_and_its_sockets_close_within_five_se
         assert code == NOT_AUTHENTICATED
         assert seconds < CLOSED_WITHIN_SECONDS
         assert told(client.get("/api/v1/auth/me", headers=bearer(kept))) == "ok"
-        assert keeping.ping().wait(5)
+        assert keeping.ping().wait(PATIENCE)

@@ -16,7 +16,7 @@ async def connected(person: Person, **auth: Any) -> AsyncIterator[Socket]:
     connection = socket(PATH)
     assert (await connection.connect())[0]
     await connection.send_json_to({"type": "auth", "token": person.pair.access, **auth})
-    connection.hello = await connection.receive_json_from(5)
+    connection.hello = await connection.receive_json_from()
     assert connection.hello["status"] == "authenticated"
     try:
         yield connection
@@ -27,5 +27,5 @@ async def connected(person: Person, **auth: Any) -> AsyncIterator[Socket]:
 async def asked(connection: Socket, **message: Any) -> dict[str, Any]:
     """The next frame after a message."""
     await connection.send_json_to(message)
-    frame: dict[str, Any] = await connection.receive_json_from(5)
+    frame: dict[str, Any] = await connection.receive_json_from()
     return frame

@@ -36,7 +36,7 @@ async def test_the_first_message_authenticates(admin: Person) -> None:
 async def test_a_header_authenticates_too(admin: Person) -> None:
     connection = socket(PATH, authorization=f"Bearer {admin.pair.access}")
     await connection.connect()
-    assert (await connection.receive_json_from(5))["status"] == "authenticated"
+    assert (await connection.receive_json_from())["status"] == "authenticated"
     await connection.disconnect()
 
 
@@ -82,10 +82,10 @@ async def test_an_expired_token_is_replaced_and_nothing_is_missed(admin: Person)
     connection = socket(PATH)
     await connection.connect()
     await connection.send_json_to({"type": "auth", "token": _short_lived(admin, 2)})
-    await connection.receive_json_from(5)
+    await connection.receive_json_from()
     subscribe = {"type": "subscribe", "stream": "risk_alerts"}
     assert (await asked(connection, **subscribe))["type"] == "subscribed"
-    expired = await connection.receive_json_from(5)
+    expired = await connection.receive_json_from()
     assert (expired["type"], expired["seconds"]) == ("auth_expired", 30)
     await tell(admin, "alert.raised", severity="warning", message="meanwhile", code="c")
     assert (await asked(connection, **subscribe))["code"] == "auth_expired"
@@ -120,7 +120,7 @@ async def test_pings_go_both_ways(admin: Person, monkeypatch: pytest.MonkeyPatch
         assert (answer["type"], answer["id"]) == ("pong", 3)
     monkeypatch.setattr(ws.SharedSocket, "ping_seconds", 0.05)
     async with connected(admin) as connection:
-        assert await connection.receive_json_from(5) == {"type": "ping"}
+        assert await connection.receive_json_from() == {"type": "ping"}
         await connection.send_json_to({"type": "pong"})
 
 
@@ -170,7 +170,7 @@ async def test_a_number_of_no_log_is_refused(admin: Person, number: Any) -> None
     await connection.connect()
     token = admin.pair.access
     await connection.send_json_to({"type": "auth", "token": token, "resume_from": number})
-    assert (await connection.receive_json_from(5))["type"] == "error"
+    assert (await connection.receive_json_from())["type"] == "error"
     assert await close_code(connection) == 4400
 
 

@@ -111,11 +111,11 @@ async def test_a_client_that_comes_back_misses_nothing(admin: Person) -> None:
         assert (subscribed["event_id"], connection.hello["event_id"]) == (start + 1, start + 1)
         assert [frame["order_id"] for frame in frames] == ["1", "2"]
         await tell(admin, "order.updated", **{**ORDER, "order_id": 3})
-        assert (await connection.receive_json_from(5))["order_id"] == "3"
+        assert (await connection.receive_json_from())["order_id"] == "3"
         assert await connection.receive_nothing(0.05)
     connection = socket(f"{PATH}?after_id={start + 2}", authorization=f"Bearer {admin.pair.access}")
     await connection.connect()
-    await connection.receive_json_from(5)
+    await connection.receive_json_from()
     await connection.send_json_to(ORDERS)
     frames = (await received(connection, 3))[1:]
     assert [frame["order_id"] for frame in frames] == ["2", "3"]
@@ -132,7 +132,7 @@ async def test_another_organisation_and_a_limited_key_see_nothing_of_it(
     await numbered()
     limited = socket(PATH, x_api_key=key)
     await limited.connect()
-    assert (await limited.receive_json_from(5))["status"] == "authenticated"
+    assert (await limited.receive_json_from())["status"] == "authenticated"
     async with connected(stranger) as foreign:
         for connection in (foreign, limited):
             assert (await asked(connection, **ORDERS))["type"] == "subscribed"
@@ -142,7 +142,7 @@ async def test_another_organisation_and_a_limited_key_see_nothing_of_it(
         assert await limited.receive_nothing(0.1)
         order = {**ORDER, "order_id": 9}
         await tell(admin, "order.updated", f"account:{account.pk + 1}", **order)
-        assert (await limited.receive_json_from(5))["order_id"] == "9"
+        assert (await limited.receive_json_from())["order_id"] == "9"
         assert await foreign.receive_nothing(0.1)
     await limited.disconnect()
 
@@ -159,7 +159,7 @@ async def test_prices_come_at_once_and_when_they_change_in_the_clients_spelling(
             "type": "subscribed", "stream": "market_data", "id": "m",
             "exchange": "binance", "symbols": symbols,
         }  # fmt: skip
-        assert await connection.receive_json_from(5) == {
+        assert await connection.receive_json_from() == {
             "type": "market_data",
             "symbol": "BTC-USDT",
             "exchange": "binance",
@@ -171,7 +171,7 @@ async def test_prices_come_at_once_and_when_they_change_in_the_clients_spelling(
         }
         assert (await PriceWish.objects.aget()).symbol == "ETH/USDT"
         await market_data("binance", "ETH/USDT")
-        assert (await connection.receive_json_from(5))["symbol"] == "ETH/USDT"
+        assert (await connection.receive_json_from())["symbol"] == "ETH/USDT"
         assert await connection.receive_nothing(0.1)
         unsubscribe = {"stream": "market_data", "symbols": ["BTC/USDT"], "exchange": "binance"}
         assert (await asked(connection, type="unsubscribe", **unsubscribe))["type"] == (
@@ -179,7 +179,7 @@ async def test_prices_come_at_once_and_when_they_change_in_the_clients_spelling(
         )
         await market_data()
         newer = await market_data("binance", "ETH/USDT")
-        frame = await connection.receive_json_from(5)
+        frame = await connection.receive_json_from()
         assert (frame["symbol"], frame["timestamp"]) == ("ETH/USDT", iso(newer.at))
         await asked(connection, type="unsubscribe", stream="market_data")
         await market_data("binance", "ETH/USDT")
@@ -192,7 +192,7 @@ async def test_a_symbol_that_the_exchange_does_not_list_is_told_once(admin: Pers
         await asked(connection, type="subscribe", **subscribe)
         assert await connection.receive_nothing(0.1)
         assert await PriceWish.objects.aupdate(unlisted_at=now()) == 1
-        frame = await connection.receive_json_from(5)
+        frame = await connection.receive_json_from()
         assert frame.pop("timestamp").endswith("Z")
         assert frame == {
             "type": "market_data_unavailable",
@@ -233,7 +233,7 @@ async def test_a_client_that_reads_slowly_gets_the_newest_price_alone(
         for price in ("1", "2", "3"):
             row = LastPrice(venue=pair[0], symbol=pair[1], price=Decimal(price), at=now())
             made[0].priced(pair, row)
-        assert (await connection.receive_json_from(5))["price"] == 3
+        assert (await connection.receive_json_from())["price"] == 3
         assert await connection.receive_nothing(0.1)
 
 

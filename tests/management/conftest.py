@@ -15,8 +15,10 @@ from common.principal import EXPORTER, TRADER, VIEWER
 from events.consumers import run_consumers
 from events.sequencer import number_events
 from exchanges import gateway
+from surfaces.management import webhook
 from tests.trading.rehearsal import Exchange, running_exchange
 from tests.users.people import Person, new_account, new_organisation, new_person
+from tests.waiting import PATIENCE
 from trading.models import Order
 from trading.services import execution
 from trading.services.reconcile import sync_account
@@ -95,8 +97,17 @@ def exchange(shared_exchange: Exchange, settings: Any) -> Iterator[Exchange]:
 
 
 @pytest.fixture
-def worker(transactional_db: None, exchange: Exchange) -> Iterator[None]:
-    """Orders, events and signals are worked on while the test goes on, as a server would."""
+def worker(
+    transactional_db: None,
+    exchange: Exchange,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    """Orders, events and signals are worked on while the test goes on, as a server would; whoever
+    asks waits until that is done.
+    """
+    settings.WEBHOOK_WAIT_SECONDS = settings.ORDER_WAIT_SECONDS = PATIENCE
+    monkeypatch.setattr(webhook, "LONGEST_WAIT_SECONDS", PATIENCE)
     ended = threading.Event()
     thread = threading.Thread(target=_work, args=(ended,))
     thread.start()

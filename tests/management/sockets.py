@@ -11,10 +11,22 @@ from channels.testing import WebsocketCommunicator
 from events.log import publish
 from events.sequencer import last_number, number_events
 from tests.users.people import Person
+from tests.waiting import PATIENCE
 from tradingplatform.asgi import websocket_routes
 
 ALL = {"type": "subscribe", "channel": "all"}
-Socket = WebsocketCommunicator
+
+
+class Socket(WebsocketCommunicator):
+    """A connection to the application in this process that waits as long as a frame takes."""
+
+    async def receive_output(self, timeout: float = PATIENCE) -> Any:
+        """The next message of the application, whatever patience the library would have."""
+        return await super().receive_output(max(timeout, PATIENCE))
+
+    async def wait(self, timeout: float = PATIENCE) -> None:
+        """Wait for the application's end."""
+        await super().wait(max(timeout, PATIENCE))
 
 
 def socket(path: str, **headers: str) -> Socket:
@@ -54,7 +66,7 @@ def numbered(work: Callable[[], Any] = lambda: None) -> int:
 
 async def close_code(connection: Socket) -> int:
     """The code the server closes with."""
-    while (message := await connection.receive_output(5))["type"] == "websocket.send":
+    while (message := await connection.receive_output())["type"] == "websocket.send":
         continue
     assert message["type"] == "websocket.close"
     return int(message["code"])
@@ -62,4 +74,4 @@ async def close_code(connection: Socket) -> int:
 
 async def received(connection: Socket, count: int) -> list[dict[str, Any]]:
     """The next so many frames."""
-    return [await connection.receive_json_from(5) for _ in range(count)]
+    return [await connection.receive_json_from() for _ in range(count)]

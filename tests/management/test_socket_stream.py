@@ -41,7 +41,7 @@ async def test_bot_updates_reach_who_subscribed_and_nobody_else(admin: Person, b
     async with connected(admin) as listening, connected(admin) as silent:
         assert listening.hello["event_id"] == current
         await listening.send_json_to({"type": "subscribe", "bot_id": str(bot.pk)})
-        answer = await listening.receive_json_from(5)
+        answer = await listening.receive_json_from()
         assert (answer["type"], answer["bot_id"]) == ("subscribed", str(bot.pk))
         assert answer["data"] == {"id": str(bot.pk), "name": "Trend", "status": "ACTIVE"}
         await tell(admin, "bot.updated", "bot:999999", n="other bot")
@@ -53,7 +53,7 @@ async def test_bot_updates_reach_who_subscribed_and_nobody_else(admin: Person, b
         assert [frame["event_id"] for frame in frames] == [current + 2, current + 3]
         assert {frame["bot_id"] for frame in frames} == {str(bot.pk)}
         await listening.send_json_to({"type": "unsubscribe", "bot_id": str(bot.pk)})
-        assert (await listening.receive_json_from(5))["type"] == "unsubscribed"
+        assert (await listening.receive_json_from())["type"] == "unsubscribed"
         await tell(admin, "signal.received", f"bot:{bot.pk}")
         assert await listening.receive_nothing(0.2)
         assert await silent.receive_nothing(0.1)
@@ -65,7 +65,7 @@ async def test_a_bot_that_is_not_there_is_answered_with_an_error(
 ) -> None:
     async with connected(admin) as connection:
         await connection.send_json_to({"type": "subscribe", "bot_id": bot_id})
-        frame = await connection.receive_json_from(5)
+        frame = await connection.receive_json_from()
         assert (frame["type"], frame["code"]) == ("error", "bot_not_found")
 
 
@@ -76,7 +76,7 @@ async def test_a_client_that_was_cut_sees_every_event_once_and_in_order(admin: P
     for count in (3, 0, 4, 1):
         async with connected(admin, f"?after_id={last}") as connection:
             await connection.send_json_to(ALL)
-            assert (await connection.receive_json_from(5))["type"] == "subscribed"
+            assert (await connection.receive_json_from())["type"] == "subscribed"
             for _ in range(count):
                 await tell(admin, "probe", n=(sent := sent + 1))
             frames = await received(connection, sent - len(seen))
@@ -113,12 +113,12 @@ async def test_a_number_that_is_none_of_the_log_is_refused(admin: Person) -> Non
         bearer = f"Bearer {admin.pair.access}"
         connection = socket(f"/ws/{admin.user.pk}?after_id={text}", authorization=bearer)
         await connection.connect()
-        assert (await connection.receive_json_from(5))["type"] == "error"
+        assert (await connection.receive_json_from())["type"] == "error"
         assert await close_code(connection) == 4400
     async with connected(admin) as connection:
         for after_id in (999_999, -1, "1", None, True, 1.5):
             await connection.send_json_to({"type": "resume", "after_id": after_id})
-            assert (await connection.receive_json_from(5))["code"] == "invalid_after_id"
+            assert (await connection.receive_json_from())["code"] == "invalid_after_id"
 
 
 async def test_another_organisation_and_a_limited_key_see_nothing_of_it(admin: Person) -> None:
@@ -133,7 +133,7 @@ async def test_another_organisation_and_a_limited_key_see_nothing_of_it(admin: P
     async with connected(stranger) as foreign:
         for connection in (foreign, limited):
             await connection.send_json_to(ALL)
-        assert (await foreign.receive_json_from(5))["type"] == "subscribed"
+        assert (await foreign.receive_json_from())["type"] == "subscribed"
         await received(limited, 2)
         await tell(admin, "order.created", f"account:{account.pk}")
         assert await foreign.receive_nothing(0.2)
@@ -144,10 +144,10 @@ async def test_another_organisation_and_a_limited_key_see_nothing_of_it(admin: P
 async def test_ping_is_answered_and_sent(admin: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(UserSocket, "ping_seconds", 0.05)
     async with connected(admin) as connection:
-        assert (await connection.receive_json_from(5)) == {"type": "ping"}
+        assert (await connection.receive_json_from()) == {"type": "ping"}
         await connection.send_json_to({"type": "pong"})
         await connection.send_json_to({"type": "ping"})
-        while (frame := await connection.receive_json_from(5))["type"] == "ping":
+        while (frame := await connection.receive_json_from())["type"] == "ping":
             continue
         assert frame["type"] == "pong"
 
@@ -167,7 +167,7 @@ async def test_a_frame_beyond_the_limit_is_closed_and_a_binary_one_is_an_error(
 ) -> None:
     async with connected(admin) as connection:
         await connection.send_to(bytes_data=b"binary")
-        assert (await connection.receive_json_from(5))["code"] == "invalid_json"
+        assert (await connection.receive_json_from())["code"] == "invalid_json"
         await connection.send_to(text_data='"' + "x" * 65_536 + '"')
         assert await close_code(connection) == 1009
 
@@ -194,7 +194,7 @@ async def test_a_reader_that_does_not_read_is_closed(
     monkeypatch.setattr(UserSocket, "send", stuck)
     async with connected(admin) as connection:
         await connection.send_json_to(ALL)
-        await connection.receive_json_from(5)
+        await connection.receive_json_from()
         for number in range(8):
             await tell(admin, "probe", n=number)
         assert await close_code(connection) == 1013

@@ -1,6 +1,5 @@
 """Group orders, closing and terminating, against an exchange that answers."""
 
-import time
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from tests.management.answers import refusal
 from tests.management.conftest import Call
 from tests.trading.rehearsal import Exchange
 from tests.users.people import Person
+from tests.waiting import wait_until
 from trading.models import Command, Execution, Order, Position
 from trading.services.reconcile import sync_account
 
@@ -39,19 +39,13 @@ def execute(call: Call, admin: Person, group: Group, change: Any = None, key: st
 def _wait_for_the_end_of(account: Account) -> None:
     """Wait until the close and its dust are booked."""
     held = Position.objects.open().filter(account=account, allocated=True)
-    give_up_at = time.monotonic() + 20
-    while held.exists():
-        assert time.monotonic() < give_up_at, list(held)
-        time.sleep(0.05)
+    wait_until(lambda: not held.exists(), lambda: f"closed: {list(held)}")
     _wait_for_orders()
 
 
 def _wait_for_orders() -> None:
     """Until the worker has an answer for every order."""
-    deadline = time.monotonic() + 10
-    while Order.objects.live().exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not Order.objects.live().exists())
 
 
 def test_a_group_order_fills_on_every_account(

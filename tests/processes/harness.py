@@ -18,20 +18,10 @@ from django.conf import settings
 from tests.ground.ports import free_port
 from tests.ground.servers import READY, Process
 from tests.trading.conftest import Desk
+from tests.waiting import PATIENCE, wait_until
 from webhooks.authentication import SIGNATURE_HEADER, sign
 
-POLL_SECONDS = 0.05
-REQUEST_SECONDS = 15.0
 WORKER, WEB, BEAT, SERVER = "worker", "web", "beat", "server"
-
-
-def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The condition's first true value; an assertion with ``what`` when the time is up."""
-    give_up_at = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < give_up_at, f"after {seconds} s still not: {what}"
-        time.sleep(POLL_SECONDS)
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +49,7 @@ class Platform:
     running: dict[str, Process] = field(default_factory=dict)
     begun: list[Process] = field(default_factory=list)
     client: httpx.Client = field(
-        default_factory=lambda: httpx.Client(verify=False, timeout=REQUEST_SECONDS)  # noqa: S501
+        default_factory=lambda: httpx.Client(verify=False, timeout=PATIENCE)  # noqa: S501
     )
 
     @property
@@ -109,13 +99,13 @@ class Platform:
         if kind == SERVER:
             process.wait_for(lambda line: line.startswith(READY))
         elif kind == WORKER:
-            wait_until(lambda: answers_ping(role), 60, f"{role} answers\n{process.output}")
+            wait_until(lambda: answers_ping(role), lambda: f"{role} answers\n{process.output}")
         elif kind == WEB:
-            wait_until(lambda: self._is_healthy(process), 60, f"web answers\n{process.output}")
+            wait_until(lambda: self._is_healthy(process), lambda: f"web answers\n{process.output}")
 
     def _is_healthy(self, process: Process) -> bool:
         try:
-            answer = self.client.get(f"{self.url}/healthz", timeout=2)
+            answer = self.client.get(f"{self.url}/healthz", timeout=PATIENCE)
         except httpx.TransportError:
             return False
         return answer.status_code == httpx.codes.OK
@@ -134,7 +124,7 @@ class Platform:
     def await_death(self, role: str, point: str) -> Process:
         """Wait until a process has killed itself at its crash point."""
         process = self.running.pop(role)
-        assert process.exit_code(60) == -signal.SIGKILL, process.output
+        assert process.exit_code() == -signal.SIGKILL, process.output
         assert f"crash point {point} reached" in process.output, process.output
         return process
 
@@ -143,7 +133,7 @@ class Platform:
         for role in sorted(self.running, reverse=True):
             os.kill(self.running[role].pid, signal.SIGTERM)
         for process in self.running.values():
-            process.exit_code(40)
+            process.exit_code()
         self.running.clear()
 
     def discard(self) -> None:

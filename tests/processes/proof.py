@@ -2,8 +2,8 @@
 
 from django.core.management import call_command
 
-from tests.processes.harness import wait_until
 from tests.trading.conftest import Desk
+from tests.waiting import wait_until
 from trading import states
 from trading.models import Command, Deal, Order, Position
 from webhooks.models import Signal
@@ -12,9 +12,9 @@ SETTLED = (Signal.State.FINISHED, Signal.State.REFUSED)
 ABSENT = frozenset({states.NOT_PLACED, states.WITHDRAWN})
 
 
-def await_settled(seconds: float = 75) -> None:
+def await_settled() -> None:
     """Wait until no order is under way and no signal is unfinished."""
-    wait_until(lambda: not _unsettled(), seconds, "every order terminal, every signal finished")
+    wait_until(lambda: not _unsettled(), "every order terminal, every signal finished")
 
 
 def _unsettled() -> bool:

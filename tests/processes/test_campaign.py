@@ -12,7 +12,7 @@ from django.conf import settings
 
 from tests.faults.report import ALWAYS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420), pytest.mark.alone]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.alone]
 
 
 def campaign(*words: str) -> tuple[int, dict[str, Any]]:

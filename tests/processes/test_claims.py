@@ -14,6 +14,7 @@ from riskmgmt.models import Reservation
 from tests.processes.harness import alert_body
 from tests.processes.proof import wire_requests
 from tests.trading.conftest import Desk
+from tests.waiting import PATIENCE
 from trading import states
 from trading.models import Command, Order
 from trading.services import execution, lanes
@@ -35,7 +36,7 @@ def race(count: int, act: Callable[[int], None]) -> None:
 
     def run(number: int) -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(PATIENCE)
             act(number)
         except BaseException as error:
             failures.append(error)
@@ -46,7 +47,7 @@ def race(count: int, act: Callable[[int], None]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert failures == []
 
 
@@ -82,7 +83,7 @@ def test_without_the_state_condition_the_same_race_sends_every_order_again(
 
     def careless_claim(order_ids: Sequence[int]) -> Claim:
         rows = tuple(Order.objects.filter(pk__in=order_ids).select_related("account"))
-        read.wait(10)
+        read.wait(PATIENCE)
         return Claim(uuid4(), rows, strict_claim([]).deadline, Exits(()))
 
     monkeypatch.setattr(execution, "claim_orders", careless_claim)

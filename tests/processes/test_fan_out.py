@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.processes.harness import Platform, tasks_done, wait_until
+from tests.processes.harness import Platform, tasks_done
 from tests.processes.proof import await_settled, check_positions, prove, wire_requests
 from tests.trading.conftest import Desk
+from tests.waiting import wait_until
 from trading.models import Deal
 
-pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.distributed, pytest.mark.alone, pytest.mark.slow]
 
 ACCOUNTS = 100
 DELIVERIES = 4
@@ -26,7 +27,7 @@ def test_one_alert_delivered_four_times_fills_a_hundred_accounts_once_each(
     began = time.monotonic()
     with ThreadPoolExecutor(DELIVERIES) as pool:
         deliveries = [pool.submit(platform.deliver, desk) for _ in range(DELIVERIES)]
-        wait_until(lambda: Deal.objects.count() == ACCOUNTS, 60, "a hundred deals")
+        wait_until(lambda: Deal.objects.count() == ACCOUNTS, "a hundred deals")
         filled = time.monotonic() - began
         replies = [delivery.result() for delivery in deliveries]
     assert [reply.status for reply in replies] == [200] * DELIVERIES

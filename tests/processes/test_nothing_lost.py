@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from tests.processes.harness import Platform, wait_until
+from tests.processes.harness import Platform
 from tests.processes.proof import (
     await_settled,
     check_positions,
@@ -15,9 +15,10 @@ from tests.processes.proof import (
 )
 from tests.trading.conftest import Desk
 from tests.trading.rehearsal import Exchange
+from tests.waiting import wait_until
 from trading.models import Order
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 # Fault, its parameters, how many orders the exchange holds in the end.
 UNCLEAR = (
@@ -135,18 +136,20 @@ def crash(platform: Platform, desk: Desk, point: str, role: str) -> None:
 
 
 def kill_in_flight(platform: Platform, desk: Desk) -> None:
-    """Kill the sender while the exchange has accepted the orders and keeps silent.
+    """Kill the sender while the exchange has accepted the orders and keeps silent, and the sender
+    has not given up waiting.
 
     Without private streams, which would tell the fills before the answers.
     """
     for key in desk.keys:
-        suffer(desk.exchange, key, "hang_after", seconds=20)
-    platform.environment["STREAMS"] = "false"
+        suffer(desk.exchange, key, "hang_after", seconds=60)
+    usual = platform.environment
+    platform.environment = usual | {"STREAMS": "false", "EXCHANGE_TIMEOUT_MS": "60000"}
     platform.start()
-    del platform.environment["STREAMS"]
+    platform.environment = usual
     sender = Thread(target=platform.deliver, args=[desk])
     sender.start()
-    wait_until(lambda: placed_at_exchange(desk) == 3, 20, "three orders accepted")
+    wait_until(lambda: placed_at_exchange(desk) == 3, "three orders accepted")
     assert set(states_of(desk)) == {"SENDING"}
     platform.kill(platform.sender)
     sender.join()

@@ -6,12 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes.harness import Platform, wait_until
+from tests.processes.harness import Platform
 from tests.processes.proof import check_positions, wire_requests
 from tests.trading.conftest import Desk
+from tests.waiting import wait_until
 from trading.models import Order, Position
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.slow
 
 
 def enter(platform: Platform, desk: Desk) -> int:
@@ -48,14 +49,12 @@ def test_a_stop_whose_sender_dies_comes_to_stand_once(
     enter(platform, desk)
     platform.await_death(platform.sender, point)
     platform.start(platform.sender)
-    wait_until(is_protected, 75, "the position is protected")
+    wait_until(is_protected, "the position is protected")
     held = [each for each in desk.exchange.orders(desk.keys[0]) if each["status"] == "NEW"]
     assert [each["type"] for each in held] == ["STOP_LOSS"]
     assert set(wire_requests(desk).values()) == {1}
     desk.exchange.price("BTC/USDT", "52500")
-    wait_until(
-        lambda: Position.objects.filter(state="closed").exists(), 60, "the target was reached"
-    )
-    wait_until(lambda: not Order.objects.live().exists(), 60, "the stop has gone")
+    wait_until(lambda: Position.objects.filter(state="closed").exists(), "the target was reached")
+    wait_until(lambda: not Order.objects.live().exists(), "the stop has gone")
     assert set(wire_requests(desk).values()) == {1}
     check_positions()

@@ -26,10 +26,11 @@ from events.sequencer import number_events
 from exchanges import gateway
 from marketdata.models import LastPrice, Market
 from tests.dialects.kraken import KrakenVenue
-from tests.processes.harness import Platform, alert_body, wait_until
+from tests.processes.harness import Platform, alert_body
 from tests.processes.proof import await_settled, check_positions
 from tests.trading.conftest import Desk
 from tests.trading.rehearsal import Exchange
+from tests.waiting import PATIENCE, wait_until
 from trading import states
 from trading.models import Deal, Order, Position
 from trading.services import execution, reconcile, recovery
@@ -67,13 +68,13 @@ def running_lab() -> Iterator[KrakenVenue]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     venue = KrakenVenue()
-    asyncio.run_coroutine_threadsafe(venue.start(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(venue.start(), loop).result(PATIENCE)
     try:
         yield venue
     finally:
-        asyncio.run_coroutine_threadsafe(venue.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(venue.stop(), loop).result(PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(PATIENCE)
         loop.close()
 
 
@@ -191,7 +192,7 @@ def test_the_lab_takes_an_order_and_binance_means_the_real_binance(
     assert (pair.at_lab.book, pair.at_binance.book) == ("rehearsal", "live")
     signal = pair.send()
     pair.work()
-    lab_order = wait_until(lambda: filled(pair), 20, "the laboratory's order filled")
+    lab_order = wait_until(lambda: filled(pair), "the laboratory's order filled")
     assert [each.client_id for each in pair.lab_orders()] == [lab_order.client_order_id]
     assert Deal.objects.get().order_id == lab_order.pk
     assert Position.objects.get().quantity == bitcoin_of(pair.lab)
@@ -238,7 +239,7 @@ def test_an_unclear_answer_of_the_lab_is_settled_by_a_scan_for_our_client_id(
     order.refresh_from_db()
     assert order.state in states.WORKING
     assert order.exchange_order_id
-    wait_until(lambda: filled(pair), 20, "the laboratory's order filled")
+    wait_until(lambda: filled(pair), "the laboratory's order filled")
     assert len(pair.lab_orders()) == 1
     assert Deal.objects.get().order_id == order.pk
 

@@ -11,7 +11,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 
-from tests.processes.harness import Platform, wait_until
+from tests.processes.harness import Platform
 from tests.processes.proof import (
     await_settled,
     check_positions,
@@ -21,12 +21,15 @@ from tests.processes.proof import (
 )
 from tests.processes.test_nothing_lost import suffer
 from tests.trading.conftest import Desk
+from tests.waiting import wait_until
 from trading import states
 from trading.models import Order
 
-pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 
-OUTAGE_SECONDS = 3.0
+# The database is away when the senders, who have had no answer, want to write that down.
+GIVES_UP_AFTER_SECONDS = 4.0
+OUTAGE_SECONDS = 5.0
 END_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -51,12 +54,13 @@ def test_a_database_that_goes_away_in_mid_send_loses_and_doubles_nothing(
     platform: Platform, make_desk: Callable[..., Desk]
 ) -> None:
     desk = make_desk(3, name="database")
+    platform.environment["EXCHANGE_TIMEOUT_MS"] = str(round(GIVES_UP_AFTER_SECONDS * 1000))
     for key in desk.keys:
-        suffer(desk.exchange, key, "hang_after", seconds=4)
+        suffer(desk.exchange, key, "hang_after", seconds=2 * GIVES_UP_AFTER_SECONDS)
     platform.start()
     sender = Thread(target=platform.deliver, args=[desk])
     sender.start()
-    wait_until(lambda: placed_at_exchange(desk) == 3, 20, "three orders accepted")
+    wait_until(lambda: placed_at_exchange(desk) == 3, "three orders accepted")
     assert set(Order.objects.values_list("state", flat=True)) == {states.SENDING}
     assert end_sessions(OUTAGE_SECONDS) > 0
     sender.join()

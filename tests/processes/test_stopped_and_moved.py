@@ -13,16 +13,17 @@ import pytest
 
 from common.clock import now
 from tests.ground.servers import Process
-from tests.processes.harness import Platform, wait_until
+from tests.processes.harness import Platform
 from tests.processes.proof import await_settled, check_positions, prove, wire_requests
 from tests.trading.conftest import Desk
+from tests.waiting import wait_until
 from trading import states
 from trading.models import LaneLease, Order, OrderEvent
 from trading.services import cancelling
 from trading.services.commands import submit
 from trading.services.intents import OrderIntent
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 
 def is_stopped(process: Process) -> bool:
@@ -48,19 +49,19 @@ def test_a_sender_stopped_after_its_claim_and_woken_too_late_does_not_send(
     sender = Thread(target=platform.deliver, args=[desk])
     sender.start()
     stopped = platform.running[platform.sender]
-    wait_until(lambda: is_stopped(stopped), 60, "the sender is stopped")
+    wait_until(lambda: is_stopped(stopped), "the sender is stopped")
     assert Order.objects.get().state == states.SENDING
-    wait_until(lambda: past_deadline(desk), 20, "the claim is too old")
+    wait_until(lambda: past_deadline(desk), "the claim is too old")
     heirs = "worker2" if platform.sender == "worker" else ""
     if heirs:
         platform.start(heirs)
         unknown = Order.objects.filter(state=states.UNKNOWN)
-        wait_until(unknown.exists, 60, "the heir calls the order unknown")
+        wait_until(unknown.exists, "the heir calls the order unknown")
     first_claim = Order.objects.get().claimed_at
     assert wire_requests(desk) == {}
     os.kill(stopped.pid, signal.SIGCONT)
     sender.join()
-    await_settled(90)
+    await_settled()
     order = Order.objects.get()
     if heirs:
         assert (order.state, wire_requests(desk)) == (states.NOT_PLACED, {})
@@ -82,7 +83,7 @@ def test_a_killed_workers_lanes_move_and_its_orders_are_sent_once(
         owners = list(LaneLease.objects.exclude(owner="").values_list("owner", flat=True))
         return sorted(owners.count(owner) for owner in set(owners))
 
-    wait_until(lambda: shares() == [4, 4], 30, "two workers share eight lanes")
+    wait_until(lambda: shares() == [4, 4], "two workers share eight lanes")
     platform.kill("worker1")
     reply = platform.deliver(desk)
     assert reply.status == 200

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from accounts.models import StreamStatus
-from tests.processes.harness import WORKER, Platform, wait_until
+from tests.processes.harness import WORKER, Platform
 from tests.trading.conftest import Desk
+from tests.waiting import wait_until
 from trading.models import LaneLease
 
 
@@ -17,16 +18,15 @@ def sockets(desk: Desk) -> dict[str, int]:
 
 
 @pytest.mark.distributed
-@pytest.mark.timeout(240)
 def test_each_account_has_one_stream_and_a_dead_workers_move(
     make_desk: Callable[..., Desk], platform: Platform
 ) -> None:
     desk = make_desk(4)
     platform.start(WORKER, "worker2")
     live = StreamStatus.objects.healthy()
-    wait_until(lambda: LaneLease.objects.values("owner").distinct().count() == 2, 30, "two holders")
+    wait_until(lambda: LaneLease.objects.values("owner").distinct().count() == 2, "two holders")
     once = dict.fromkeys(desk.keys, 1)
-    wait_until(lambda: live.count() == 4 and sockets(desk) == once, 30, "one stream each")
+    wait_until(lambda: live.count() == 4 and sockets(desk) == once, "one stream each")
     platform.kill(WORKER)
-    wait_until(lambda: sockets(desk) != once, 30, "streams of the dead worker gone")
-    wait_until(lambda: sockets(desk) == once, 30, "one stream each again")
+    wait_until(lambda: sockets(desk) != once, "streams of the dead worker gone")
+    wait_until(lambda: sockets(desk) == once, "one stream each again")

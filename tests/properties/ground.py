@@ -27,7 +27,7 @@ COIN_PRICE = Decimal(600)
 # `HYPOTHESIS_RUNS=2000` is the nightly size.
 RUNS = int(os.environ.get("HYPOTHESIS_RUNS", "200"))
 # A run takes about 0.1 s, on a busy machine several times that.
-takes_its_time = pytest.mark.timeout(60 + RUNS)
+takes_its_time = pytest.mark.timeout(300 + RUNS)
 
 
 def runs(**options: Any) -> settings:

@@ -27,6 +27,7 @@ from tests.properties.ground import (
     runs,
     takes_its_time,
 )
+from tests.waiting import PATIENCE
 from trading import states
 from trading.models import Command, Execution, Lot, Order, OrderEvent, Position
 from trading.services import cancelling, claims, commands
@@ -226,7 +227,7 @@ def test_without_the_unique_key_the_same_race_is_two_executions(
 
     def look(*args: Any) -> Execution | None:
         found = genuine_look(*args)
-        looked.wait(10)
+        looked.wait(PATIENCE)
         return found
 
     def save_without_key(execution: Execution) -> None:

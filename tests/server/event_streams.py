@@ -8,6 +8,8 @@ from typing import Any
 
 from django.test import AsyncClient
 
+from tests.waiting import PATIENCE
+
 PATH = "/v1/stream"
 
 
@@ -21,7 +23,7 @@ class Events:
         self._texts: AsyncIterator[Any] = aiter(response)
         self._waiting: list[str] = []
 
-    async def next(self, seconds: float = 5) -> dict[str, Any]:
+    async def next(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next event: its name, id and data; comments are counted and passed over."""
         async with asyncio.timeout(seconds):
             while True:
@@ -30,6 +32,12 @@ class Events:
                     self.last_id = str(event["id"])
                     return event
                 self.comments += 1
+
+    async def next_comment(self) -> None:
+        """Until the next comment, which must come before any event."""
+        async with asyncio.timeout(PATIENCE):
+            assert read_block(await self._block()) is None
+        self.comments += 1
 
     async def _block(self) -> str:
         if not self._waiting:

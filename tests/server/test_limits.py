@@ -13,6 +13,7 @@ from surfaces import limits
 from surfaces.limits import Bucket, admit_address, admit_caller
 from tests.server.conftest import Ask, good, refused
 from tests.users.people import Person, new_person
+from tests.waiting import PATIENCE
 from users.services import create_api_key
 
 
@@ -96,7 +97,7 @@ def test_of_many_at_once_no_more_than_the_limit_pass(admin: Person, settings: An
     passed, barrier = [], threading.Barrier(8)
 
     def hammer() -> None:
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
         for _ in range(20):
             try:
                 admit_caller(admin.principal, Bucket.CALLS)

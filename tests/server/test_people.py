@@ -10,6 +10,7 @@ from common.errors import Conflict
 from events.models import AuditRecord
 from tests.server.conftest import Ask, good, refused
 from tests.users.people import Person, new_person
+from tests.waiting import PATIENCE
 from users.models import Organisation, User
 from users.services import change_user, create_api_key
 
@@ -120,7 +121,7 @@ def test_two_administrators_cannot_demote_each_other_at_once(admin: Person) -> N
 
     def demote(user: User, by: Person) -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(PATIENCE)
             change_user(user=user, by=by.principal, role="viewer")
             outcomes.append("done")
         except Conflict as error:

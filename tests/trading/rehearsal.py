@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 from exchanges.simulator.config import SimulatorConfig
 from exchanges.simulator.server import SimulatorServer
+from tests.waiting import PATIENCE
 
 
 class Exchange:
@@ -26,7 +27,7 @@ class Exchange:
         data = json.dumps(body).encode() if body is not None else None
         request = Request(self.url + path, data=data, method=method)
         request.add_header("Content-Type", "application/json")
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def register(self, key: str, secret: str, **balances: str) -> None:
@@ -45,6 +46,14 @@ class Exchange:
             "/_fault",
             {"script": [{"match": match, "kind": kind, "times": times, "params": params}]},
         )
+
+    def let_arrive(self) -> None:
+        """Let the one order request arrive that ``late_accept`` has put off."""
+        assert self.call("POST", "/_late") == {"arrived": 1}
+
+    def end_silence(self) -> None:
+        """Let all answers go that ``hang_after`` holds back."""
+        self.call("POST", "/_late")
 
     def dump(self, key: str) -> dict[str, Any]:
         """One account's truth."""
@@ -67,11 +76,11 @@ def running_exchange(**config: Any) -> Iterator[Exchange]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     server = SimulatorServer(SimulatorConfig(**{"price_mode": "fixed", **config}))
-    asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.start(), loop).result(PATIENCE)
     try:
         yield Exchange(server.url)
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(PATIENCE)
         loop.close()

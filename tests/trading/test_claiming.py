@@ -1,6 +1,5 @@
 """A claim: one right to send per order, the same few statements for one order as for a hundred."""
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -13,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from riskmgmt.models import Reservation
 from riskmgmt.switches import engage
 from tests.trading.conftest import Desk
+from tests.waiting import PATIENCE, wait_until
 from trading import states
 from trading.models import Command, Order, OrderEvent
 from trading.services import execution, lanes
@@ -143,10 +143,9 @@ def test_what_waits_for_its_turn_is_claimed_together(
     with lanes.here.turn:
         for thread in threads:
             thread.start()
-        while len(execution._told._ids) < 6:
-            time.sleep(0.01)
+        wait_until(lambda: len(execution._told._ids) == 6)
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert (claims, sorted(counts)) == ([ids], [0, 0, 6])
     assert set(Order.objects.values_list("state", flat=True)) == {states.FILLED}
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from exchanges import quirks
-from tests.processes.harness import wait_until
 from tests.processes.proof import wire_requests
 from tests.trading.conftest import Desk
 from tests.trading.crashes import recover
@@ -56,12 +55,12 @@ def hang(desk: Desk, patch: Patch) -> None:
 
 def accept_late(desk: Desk, patch: Patch) -> None:
     """The request is still under way when recovery asks for the first time."""
-    desk.exchange.fault("late_accept", ms=2500)
+    desk.exchange.fault("late_accept", ms=3_600_000)
     send(desk)
     desk.run_orders()
     order = Order.objects.get()
     assert look_now(order).state == states.UNKNOWN
-    wait_until(lambda: desk.exchange.orders(desk.keys[0]), 20, "the late order is accepted")
+    desk.exchange.let_arrive()
 
 
 CRASHES: dict[str, Callable[[Desk, Patch], None]] = {

@@ -15,7 +15,6 @@ from exchanges.connection import VenueConnection
 from exchanges.limiter import VenueLimiter
 from exchanges.outcomes import REFUSED, VenueError
 from monitoring.models import Alert
-from tests.processes.harness import wait_until
 from tests.processes.proof import wire_requests
 from tests.trading.conftest import Desk
 from tests.trading.test_claiming import queue
@@ -25,6 +24,7 @@ from trading import states
 from trading.models import Order
 from trading.services import agenda, execution, reconcile, recovery
 
+HOUR_MS = 3_600_000
 GUARD = pytest.mark.parametrize("guarded", [True, False], ids=["with", "without"])
 
 
@@ -53,9 +53,8 @@ def test_the_send_deadline_keeps_an_old_claim_from_sending(
 def test_the_request_window_keeps_a_late_order_from_being_called_absent(
     make_desk: Callable[..., Desk], settings: Any, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    settings.EXCHANGE_TIMEOUT_MS = 500
     desk = make_desk(1)
-    desk.exchange.fault("late_accept", ms=4000)
+    desk.exchange.fault("late_accept", ms=HOUR_MS)
     send(desk)
     desk.run_orders()
     if not guarded:
@@ -64,7 +63,8 @@ def test_the_request_window_keeps_a_late_order_from_being_called_absent(
     for _ in range(3):
         look_now(order)
     assert order.state == (states.UNKNOWN if guarded else states.NOT_PLACED)
-    wait_until(lambda: desk.exchange.orders(desk.keys[0]), 20, "the late order is accepted")
+    desk.exchange.let_arrive()
+    assert len(desk.exchange.orders(desk.keys[0])) == 1
 
 
 @GUARD
@@ -72,10 +72,9 @@ def test_adoption_ties_a_late_order_of_a_venue_without_a_window_to_its_row(
     make_desk: Callable[..., Desk], settings: Any, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
     """Accepted after absence was concluded by the rules: only adoption is left."""
-    settings.EXCHANGE_TIMEOUT_MS = 500
     desk = make_desk(1)
     desk.exchange.call("POST", "/_account", {"api_key": desk.keys[0], "client_ids": "no_window"})
-    desk.exchange.fault("late_accept", ms=6000)
+    desk.exchange.fault("late_accept", ms=HOUR_MS)
     send(desk)
     desk.run_orders()
     order = Order.objects.get()
@@ -84,7 +83,8 @@ def test_adoption_ties_a_late_order_of_a_venue_without_a_window_to_its_row(
     for _ in range(3):
         look_now(order)
     assert order.state == states.NOT_PLACED
-    wait_until(lambda: desk.exchange.orders(desk.keys[0]), 20, "the late order is accepted")
+    desk.exchange.let_arrive()
+    assert len(desk.exchange.orders(desk.keys[0])) == 1
     if not guarded:
         monkeypatch.setattr(reconcile, "_adopt", lambda *_: None)
     desk.settle()
@@ -97,10 +97,9 @@ def test_adoption_ties_a_late_order_of_a_venue_without_a_window_to_its_row(
 def test_a_late_order_that_rests_in_the_book_is_adopted_without_a_trade(
     make_desk: Callable[..., Desk], settings: Any, monkeypatch: pytest.MonkeyPatch, guarded: bool
 ) -> None:
-    settings.EXCHANGE_TIMEOUT_MS = 500
     desk = make_desk(1)
     desk.exchange.call("POST", "/_account", {"api_key": desk.keys[0], "client_ids": "no_window"})
-    desk.exchange.fault("late_accept", ms=6000)
+    desk.exchange.fault("late_accept", ms=HOUR_MS)
     queue(desk, 1, type="limit", price=Decimal(40_000))
     desk.run_orders()
     order = Order.objects.get()
@@ -109,7 +108,8 @@ def test_a_late_order_that_rests_in_the_book_is_adopted_without_a_trade(
     for _ in range(3):
         look_now(order)
     assert order.state == states.NOT_PLACED
-    wait_until(lambda: desk.exchange.orders(desk.keys[0]), 20, "the late order is accepted")
+    desk.exchange.let_arrive()
+    assert len(desk.exchange.orders(desk.keys[0])) == 1
     if not guarded:
         monkeypatch.setattr(agenda, "DEAD_WATCHED_FOR", timedelta(0))
     desk.settle()

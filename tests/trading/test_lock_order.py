@@ -12,6 +12,7 @@ from accounts.models import Account
 from common.clock import now
 from tests.trading.conftest import Desk
 from tests.trading.test_signal_to_ledger import send
+from tests.waiting import PATIENCE
 from trading.models import Command, Order, TradeCursor
 from trading.services import lanes
 from trading.services.commands import submit
@@ -37,17 +38,17 @@ def test_a_submission_does_not_wait_for_an_import_that_holds_the_cursor(
             cursor = locked_cursor(desk.accounts[0], "BTC/USDT")
             cursor.save()
             held.set()
-            submitted.wait(10)
+            submitted.wait(2 * PATIENCE)
             # As the poll does at its end: with the submission waiting, this was a deadlock.
             Account.objects.filter(pk=desk.accounts[0].pk).update(balance="1")
         connections.close_all()
 
     thread = Thread(target=import_something)
     thread.start()
-    assert held.wait(10)
+    assert held.wait(PATIENCE)
     sender = Thread(target=lambda: (send(desk, size="3"), connections.close_all()))
     sender.start()
-    sender.join(5)
+    sender.join(PATIENCE)
     was_waiting = sender.is_alive()
     submitted.set()
     thread.join()
@@ -87,15 +88,15 @@ def test_the_sweep_passes_by_an_order_that_an_import_is_writing(
         with transaction.atomic():
             list(Order.objects.select_for_update(no_key=True).filter(pk=second.pk))
             held.set()
-            swept.wait(10)
+            swept.wait(2 * PATIENCE)
         connections.close_all()
 
     thread = Thread(target=write_the_second)
     thread.start()
-    assert held.wait(10)
+    assert held.wait(PATIENCE)
     sweeper = Thread(target=lambda: (mark_abandoned(), connections.close_all()))
     sweeper.start()
-    sweeper.join(5)
+    sweeper.join(PATIENCE)
     was_waiting = sweeper.is_alive()
     swept.set()
     thread.join()

@@ -11,9 +11,9 @@ import pytest
 from accounts.models import Account, StreamStatus
 from accounts.services import create_account, set_status, update_credentials
 from common.clock import now
-from tests.exchanges.test_streams import until
 from tests.trading.conftest import Desk
 from tests.trading.test_signal_to_ledger import send
+from tests.waiting import wait_until
 from trading import states
 from trading.models import Deal, Order, Position
 from trading.services import reconcile, streaming
@@ -40,7 +40,7 @@ def listen() -> Iterator[Callable[[Desk], None]]:
 
     def start(desk: Desk) -> None:
         streaming.start()
-        until(lambda: live() == {account.pk for account in desk.accounts})
+        wait_until(lambda: live() == {account.pk for account in desk.accounts})
 
     yield start
     streaming.stop()
@@ -77,7 +77,7 @@ def test_a_fill_reaches_the_ledger_without_a_poll(
     order = rest(desk)
     began = time.monotonic()
     desk.exchange.price("BTC/USDT", "44000")
-    until(lambda: Order.objects.get().state == states.FILLED)
+    wait_until(lambda: Order.objects.get().state == states.FILLED)
     print(f"fill to ledger: {(time.monotonic() - began) * 1000:.0f} ms")
     (trade,) = desk.exchange.dump(desk.keys[0])["trades"]
     (deal,) = Deal.objects.all()
@@ -121,7 +121,7 @@ def test_doubled_late_and_disordered_messages_are_the_same_ledger(
     desk.exchange.call("POST", "/_fault", {"script": [{"kind": kind, "times": 6}]})
     rest(desk)
     desk.exchange.price("BTC/USDT", "44000")
-    until(lambda: set(Order.objects.values_list("state", flat=True)) == {states.FILLED})
+    wait_until(lambda: set(Order.objects.values_list("state", flat=True)) == {states.FILLED})
     time.sleep(0.7)  # what is replayed comes half a second later
     assert told(desk)
     assert Deal.objects.count() == 2
@@ -138,8 +138,8 @@ def test_what_happened_while_the_stream_was_gone_is_asked_for(
     Account.objects.update(next_poll_at=now() + timedelta(hours=1))
     desk.exchange.call("POST", "/_stream/cut", {"api_key": desk.keys[0], "how": how})
     desk.exchange.price("BTC/USDT", "44000")
-    until(lambda: told(desk) and Order.objects.get().state == states.FILLED, 10)
-    until(lambda: StreamStatus.objects.get().reconnects == 1)
+    wait_until(lambda: told(desk) and Order.objects.get().state == states.FILLED)
+    wait_until(lambda: StreamStatus.objects.get().reconnects == 1)
 
 
 def test_a_silent_stream_is_noticed_and_made_anew(
@@ -152,8 +152,8 @@ def test_a_silent_stream_is_noticed_and_made_anew(
     Account.objects.update(next_poll_at=now() + timedelta(hours=1))
     desk.exchange.call("POST", "/_stream/cut", {"api_key": desk.keys[0], "how": "stall"})
     desk.exchange.price("BTC/USDT", "44000")
-    until(lambda: told(desk), 20)
-    until(lambda: live() and StreamStatus.objects.get().reconnects == 1)
+    wait_until(lambda: told(desk))
+    wait_until(lambda: live() and StreamStatus.objects.get().reconnects == 1)
 
 
 def test_a_deaf_stream_is_found_out_by_the_poll_and_made_anew(
@@ -168,11 +168,11 @@ def test_a_deaf_stream_is_found_out_by_the_poll_and_made_anew(
     rest(desk)
     desk.exchange.call("POST", "/_fault", {"script": [{"kind": "ws_drop", "times": 5}]})
     desk.exchange.price("BTC/USDT", "44000")
-    until(lambda: desk.exchange.dump(desk.keys[0])["trades"])
+    wait_until(lambda: desk.exchange.dump(desk.keys[0])["trades"])
     assert Deal.objects.count() == 0
     reconcile.poll(desk.accounts)
     assert told(desk)
-    until(lambda: StreamStatus.objects.get().reconnects == 1 and live())
+    wait_until(lambda: StreamStatus.objects.get().reconnects == 1 and live())
 
 
 def test_somebody_elses_trade_is_left_to_the_poll(
@@ -184,7 +184,7 @@ def test_somebody_elses_trade_is_left_to_the_poll(
     Account.objects.update(next_poll_at=now() + timedelta(hours=1))
     body = {"api_key": desk.keys[0], "symbol": "BTC/USDT", "side": "buy", "quantity": "0.01"}
     desk.exchange.call("POST", "/_external", body)
-    until(lambda: Deal.objects.exists(), 10)
+    wait_until(lambda: Deal.objects.exists())
     assert (Deal.objects.get().reason, Deal.objects.get().order) == ("external", None)
 
 
@@ -195,23 +195,23 @@ def test_streams_follow_their_accounts(
     listen(desk)
     first, second = desk.accounts
     set_status(principal=desk.principal, account=first, status="suspended", reason="test")
-    until(lambda: live() == {second.pk}, 5)
+    wait_until(lambda: live() == {second.pk})
     assert StreamStatus.objects.get(account=first).state == "off"
     set_status(principal=desk.principal, account=first, status="active")
-    until(lambda: live() == {first.pk, second.pk}, 5)
+    wait_until(lambda: live() == {first.pk, second.pk})
     delete_account(principal=desk.principal, account=second)
-    until(lambda: live() == {first.pk}, 5)
+    wait_until(lambda: live() == {first.pk})
     desk.exchange.register("new-key", "new-secret", USDT="10000")
     connected_at = StreamStatus.objects.get(account=first).connected_at
     update_credentials(
         principal=desk.principal, account=first, api_key="new-key", api_secret="new-secret"
     )
-    until(lambda: StreamStatus.objects.get(account=first).connected_at != connected_at, 5)
+    wait_until(lambda: StreamStatus.objects.get(account=first).connected_at != connected_at)
     desk.exchange.register("third", "third-secret", USDT="10000")
     third = create_account(
         principal=desk.principal, venue="rehearsal", api_key="third", api_secret="third-secret"
     )
-    until(lambda: live() == {first.pk, third.pk}, 5)
+    wait_until(lambda: live() == {first.pk, third.pk})
 
 
 def test_a_healthy_stream_makes_the_poll_rarer(make_desk: Callable[..., Desk]) -> None:
@@ -236,8 +236,8 @@ def test_the_position_is_the_exchanges_after_many_small_fills(
         desk.run_orders()
     for price in ("44900", "44400", "43900"):
         desk.exchange.price("BTC/USDT", price)
-    until(lambda: told(desk))
-    until(lambda: set(Order.objects.values_list("state", flat=True)) == {states.FILLED})
+    wait_until(lambda: told(desk))
+    wait_until(lambda: set(Order.objects.values_list("state", flat=True)) == {states.FILLED})
     for account, key in zip(desk.accounts, desk.keys, strict=True):
         held = Position.objects.open().get(account=account).quantity
         assert held == desk.exchange.held(key, "BTC") > Decimal(0)

@@ -2,11 +2,11 @@
 once.
 """
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -14,6 +14,7 @@ from django.db import connections
 from common.clock import now
 from tests.trading.conftest import Desk
 from tests.trading.test_signal_to_ledger import send
+from tests.waiting import PATIENCE, wait_until
 from trading import states
 from trading.models import Deal, Order, Position
 from trading.services import recovery
@@ -90,16 +91,14 @@ def test_absence_is_concluded_only_after_the_window_and_nothing_is_sent_again(
     assert Deal.objects.count() == 0
 
 
-def test_an_order_accepted_late_is_found(make_desk: Callable[..., Desk], settings: object) -> None:
-    settings.EXCHANGE_TIMEOUT_MS = 500
+def test_an_order_accepted_late_is_found(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(1)
-    desk.exchange.fault("late_accept", ms=900)
+    desk.exchange.fault("late_accept", ms=3_600_000)
     send(desk)
     desk.run_orders()
     order = Order.objects.get()
     assert look_now(order).state == states.UNKNOWN
-    while not desk.exchange.orders(desk.keys[0]):
-        pass
+    desk.exchange.let_arrive()
     assert look_now(order).state in states.WORKING
     desk.settle()
     order.refresh_from_db()
@@ -134,23 +133,29 @@ def test_a_definite_refusal_is_final_and_names_the_reason(make_desk: Callable[..
     assert desk.exchange.orders(desk.keys[0]) == []
 
 
-def test_a_look_that_hangs_keeps_no_other_order_unknown(make_desk: Callable[..., Desk]) -> None:
+def test_a_look_that_hangs_keeps_no_other_order_unknown(
+    make_desk: Callable[..., Desk], settings: Any
+) -> None:
+    settings.EXCHANGE_TIMEOUT_MS = PATIENCE * 1000
     desk = make_desk(2)
     desk.exchange.fault("http_502_after", times=2)
     send(desk)
     desk.run_orders()
     Order.objects.update(next_attempt_at=now())
     hanging = {"method": "GET", "path": "/api/v3/order", "api_key": desk.keys[0]}
-    rule = {"match": hanging, "kind": "hang_before", "times": 1, "params": {"seconds": 5}}
+    rule = {"match": hanging, "kind": "hang_before", "times": 1, "params": {"seconds": PATIENCE}}
     desk.exchange.call("POST", "/_fault", {"script": [rule]})
     sweeper = Thread(target=lambda: (recovery.resolve_unknown(), connections.close_all()))
     sweeper.start()
     first, second = Order.objects.order_by("account")
-    give_up_at = time.monotonic() + 4
-    while second.state == "UNKNOWN" and time.monotonic() < give_up_at:
-        time.sleep(0.05)
+
+    def is_settled() -> bool:
         second.refresh_from_db()
+        return second.state != "UNKNOWN"
+
+    wait_until(is_settled)
     was_looking = sweeper.is_alive()
     first.refresh_from_db()
     assert (first.state, second.state, was_looking) == ("UNKNOWN", "OPEN", True)
+    desk.exchange.end_silence()
     sweeper.join()

@@ -11,6 +11,7 @@ from django.db import DatabaseError
 
 from surfaces import waiting
 from tests.trading.conftest import Desk
+from tests.waiting import await_until
 from trading.models import Execution
 from trading.services.commands import submit
 from trading.services.intents import OrderIntent
@@ -44,8 +45,7 @@ def test_all_who_wait_are_told_by_one_question(
 
     async def wait() -> list[bool]:
         waiters = [asyncio.create_task(waiting.settled(each, 20)) for each in (*ids, ids[0])]
-        while not questions:
-            await asyncio.sleep(0.01)
+        await await_until(lambda: questions)
         assert not any(each.done() for each in waiters)
         await sync_to_async(desk.run_orders)()
         return await asyncio.gather(*waiters)

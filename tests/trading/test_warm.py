@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from exchanges import gateway
-from tests.processes.harness import wait_until
 from tests.trading.conftest import Desk
 from tests.trading.test_lanes import die
+from tests.waiting import wait_until
 from trading.services import lanes, warm
 from trading.services.lanes import Lanes
 from trading.services.warm import Warmth
@@ -64,6 +64,6 @@ def test_a_process_that_inherits_a_dead_ones_lanes_has_clients_for_their_account
     own = sorted(lanes.owned())
     assert len(own) == 2
     life.start()
-    wait_until(lambda: warm_lanes() == own, 20, "the accounts of its own lanes are warm")
+    wait_until(lambda: warm_lanes() == own, "the accounts of its own lanes are warm")
     die(other)
-    wait_until(lambda: warm_lanes() == [0, 1, 2, 3], 20, "the inherited accounts are warm too")
+    wait_until(lambda: warm_lanes() == [0, 1, 2, 3], "the inherited accounts are warm too")

@@ -9,6 +9,7 @@ from django.db import connection
 from common.errors import Conflict, Denied, Invalid, Unauthenticated
 from events.models import AuditRecord
 from tests.users.people import Person, new_organisation, new_person
+from tests.waiting import PATIENCE
 from users.models import Organisation, User
 from users.passwords import complete_reset, issue_reset
 from users.services import change_user, create_user
@@ -102,7 +103,7 @@ def test_of_a_name_and_the_same_address_at_once_one_is_given() -> None:
 
     def add(home: Organisation, username: str, email: str) -> None:
         try:
-            barrier.wait(10)
+            barrier.wait(PATIENCE)
             create_user(organisation=home, username=username, email=email, password=None)
             outcomes.append("made")
         except Conflict as error:
