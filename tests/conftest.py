@@ -11,9 +11,10 @@ from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.test import override_settings
+from django.test import TransactionTestCase, override_settings
 
 from surfaces import limits
+from tests.emptying import empty
 from trading.services import lanes
 
 Environment = dict[str, str]
@@ -21,7 +22,10 @@ _PRODUCTION_HASHERS = list(settings.PASSWORD_HASHERS)
 
 
 def pytest_configure() -> None:
-    """Passwords are hashed fast: the production hasher is slow on purpose."""
+    """Passwords are hashed fast: the production hasher is slow on purpose. So is Django's way of
+    emptying a database.
+    """
+    TransactionTestCase._fixture_teardown = empty
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -56,11 +60,19 @@ def django_db_setup(
     PostgreSQL drops no database that somebody is connected to.
 
     On SQLite the tables are emptied by DELETE after a test, so that trigger of the audit trail goes
-    (its own test puts it back); PostgreSQL's TRUNCATE fires none.
+    (its own test puts it back). On PostgreSQL no commit waits for the disk: no test takes the
+    server's power away.
     """
     if connection.vendor == "sqlite":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER IF EXISTS audit_record_no_delete")
+    else:
+        with django_db_blocker.unblock():
+            with connection.cursor() as cursor:
+                name = connection.ops.quote_name(connection.settings_dict["NAME"])
+                cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit TO off")
+            connection.close()
+            connection.close_pool()
     yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
