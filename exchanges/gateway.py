@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 
 from common.crash import crash_point
+from common.errors import DomainError
 
 from .attempts import SharedAttempt
 from .client import CcxtClient
@@ -145,23 +146,22 @@ class Gateway:
         return await self._makings[key].result()
 
     async def _make_client(self, key: ClientKey, account: AccountRef) -> VenueClient:
+        try:
+            client = self._clients[key] = await self._new_client(account)
+        finally:  # who asks after a failure may know more of the account
+            self._makings.pop(key, None)
+        return client
+
+    async def _new_client(self, account: AccountRef) -> VenueClient:
         connection = await self._connection_of(account)
         await connection.public()
         if account.book == "paper":
-            self._clients[key] = PaperClient(**self._own_book(account, connection))
-        else:
-            real = CcxtClient(connection, connection.new_exchange(account.secrets()))
-            self._clients[key] = (
-                ShadowClient(
-                    **self._own_book(account, connection),
-                    real=real,
-                    max_age_ms=settings.QUOTE_MAX_AGE_SECONDS * 1000,
-                )
-                if account.book == "shadow"
-                else real
-            )
-        self._makings.pop(key, None)
-        return self._clients[key]
+            return PaperClient(**self._own_book(account, connection))
+        real = CcxtClient(connection, connection.new_exchange(account.secrets()))
+        if account.book != "shadow":
+            return real
+        max_age_ms = settings.QUOTE_MAX_AGE_SECONDS * 1000
+        return ShadowClient(**self._own_book(account, connection), real=real, max_age_ms=max_age_ms)
 
     def _own_book(self, account: AccountRef, connection: VenueConnection) -> dict[str, Any]:
         """What a client needs whose fills are our own."""
@@ -229,6 +229,8 @@ class Gateway:
                 venue_code=error.venue_code,
                 retry_after=error.retry_after,
             )
+        except DomainError as error:  # an unknown symbol, a venue that has moved
+            return VenueError(outcome=NOT_SENT, code=error.code, message=error.message)
         except Exception as error:  # a bad setting, a key that does not open
             logger.exception("order %s could not be sent", sending.request.client_order_id)
             return VenueError(outcome=NOT_SENT, code="cannot_send", message=type(error).__name__)

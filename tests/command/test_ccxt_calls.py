@@ -209,7 +209,7 @@ def test_credentials_do_not_follow_a_venue_to_another_address(
     assert reconcile.poll_due() == len(accounts)
     assert reconcile.poll_due() == 0
     told = set(Account.objects.values_list("sync_error", "status"))
-    assert told == {("venue_address_changed", "active")}
+    assert told == {("venue_address_changed", "suspended")}
     assert _Counter.count == 0
     set_status(principal=admin.principal, account=accounts[0], status="active")
     confirmed = Account.objects.get(pk=accounts[0].pk)

@@ -20,7 +20,7 @@ from trading.models import Command, Order
 from .intents import payload_hash
 from .lanes import EVERYWHERE, Condition, wake_sweep
 from .pursuing import claim_pursuit, finished_conflict, locked_order, repeated_command
-from .settlement import settle_found
+from .settlement import settle_found, suspend_moved
 from .transitions import Moves
 from .venue_access import account_ref
 
@@ -128,6 +128,7 @@ def pursue(orders: list[Order]) -> None:
             _settle(order, answer)
         elif isinstance(answer, (VenueError, DomainError)):
             logger.warning("cancel of order %s: %s", order.pk, answer.code)
+            suspend_moved(order.account, answer)
         elif isinstance(answer, BaseException):
             logger.error("cancel of order %s failed", order.pk, exc_info=answer)
 

@@ -29,7 +29,7 @@ from .agreement import IN_DOUBT, changed_since, compare
 from .balances import store_balances
 from .fills import import_trades, is_sound, locked_cursor
 from .funding import import_funding
-from .settlement import settle_found, suspend_account
+from .settlement import settle_found, suspend_account, suspend_moved
 from .stream_status import distrust
 from .transitions import Moves
 from .venue_access import demand_address
@@ -304,6 +304,7 @@ def note_failure(account: Account, error: BaseException) -> None:
         code = "poll_failed"
         logger.error("poll of account %s failed", account.pk, exc_info=error)
     Account.objects.filter(pk=account.pk).update(sync_error=code)
+    suspend_moved(account, error)
     if isinstance(error, VenueError) and error.outcome == REFUSED and code == "key_refused":
         suspend_account(account, reason=code, message="The exchange refuses the account's key.")
 

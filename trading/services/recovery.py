@@ -29,7 +29,7 @@ from .cancelling import pursue_due
 from .fills import hold_streams
 from .lanes import EVERYWHERE, Condition
 from .replacing import pursue_changes
-from .settlement import last_acceptance, quirks_of_account, settle_found
+from .settlement import last_acceptance, quirks_of_account, settle_found, suspend_moved
 from .transitions import Moves
 from .venue_access import account_ref
 
@@ -215,6 +215,7 @@ def _note_failed_look(order: Order, error: BaseException) -> None:
         logger.error("look for order %s failed", order.pk, exc_info=error)
         return
     logger.info("look for order %s failed: %s", order.pk, error.code)
+    suspend_moved(order.account, error)
 
 
 def _conclude_alone(seen: Order, look: Look) -> None:

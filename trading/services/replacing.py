@@ -30,7 +30,13 @@ from .cancelling import ROUND_TIMEOUT, cancel_and_look
 from .changing import Wanted, judge_change
 from .lanes import EVERYWHERE, Condition, wake_sweep
 from .pursuing import claim_pursuit, locked_order
-from .settlement import TRANSIENT, acceptance_bound, quirks_of_account, settle_found
+from .settlement import (
+    TRANSIENT,
+    acceptance_bound,
+    quirks_of_account,
+    settle_found,
+    suspend_moved,
+)
 from .substitutes import NO_CHANGE, conclude_change
 from .transitions import Moves
 from .venue_access import account_ref, order_request
@@ -67,6 +73,7 @@ def carry_out(orders: Sequence[Order]) -> None:
             _settle(order, answer)
         elif isinstance(answer, (VenueError, DomainError)):
             logger.warning("change of order %s: %s", order.pk, answer.code)
+            suspend_moved(order.account, answer)
         elif isinstance(answer, BaseException):
             logger.error("change of order %s failed", order.pk, exc_info=answer)
 

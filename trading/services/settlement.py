@@ -6,6 +6,7 @@ from typing import Any
 
 from accounts.models import Account
 from common.clock import now
+from common.errors import DomainError
 from common.redaction import redact_json
 from events.log import publish
 from exchanges.outcomes import NOT_SENT, REFUSED, VenueError
@@ -20,6 +21,7 @@ from trading.models import Order
 from .fills import Told, import_told, import_trades
 from .lanes import wake_sweep
 from .transitions import Moves
+from .venue_access import MOVED
 
 RETRY_NOT_SENT_FOR = timedelta(seconds=60)
 RETRY_PAUSE = timedelta(seconds=1)
@@ -217,6 +219,15 @@ def _unknown(order: Order, error: VenueError, moves: Moves, cause: str) -> None:
         next_attempt_at=now() + FIRST_LOOK_AFTER,
         **_error_values(error),
     )
+
+
+def suspend_moved(account: Account, error: BaseException) -> None:
+    """Suspend an account whose venue stands where nobody confirmed it, so that a person sees why
+    nothing of it is asked or cancelled; any other error changes nothing.
+    """
+    if isinstance(error, DomainError) and error.code == MOVED:
+        message = "Its venue's address changed and nobody has confirmed it: activate the account."
+        suspend_account(account, reason=MOVED, message=message)
 
 
 def suspend_account(account: Account, *, reason: str, message: str) -> None:

@@ -9,11 +9,14 @@ from exchanges.protocol import OrderRequest
 from exchanges.venues import Venue, resolve
 from trading.models import Order
 
+MOVED = "venue_address_changed"
 _FIELDS = (("apiKey", "api_key"), ("secret", "api_secret"), ("password", "passphrase"))
 
 
 def account_ref(account: Account) -> AccountRef:
-    """What the gateway needs of an account; its secrets are opened only when a client is made."""
+    """What the gateway needs of an account; its secrets are opened only when a client is made,
+    which raises as :func:`demand_address` where the venue has moved.
+    """
     return AccountRef(
         account_id=account.pk,
         venue=account.venue,
@@ -27,6 +30,8 @@ def account_ref(account: Account) -> AccountRef:
 
 
 def _open_secrets(account: Account) -> dict[str, str]:
+    """Whoever asks, credentials leave for the address that was confirmed for the account only."""
+    demand_address(account)
     opened = {name: account.open_secret(column) for name, column in _FIELDS}
     return {name: secret for name, secret in opened.items() if secret}
 
@@ -46,9 +51,7 @@ def demand_address(account: Account) -> None:
     Invalid ``venue_address_changed``, and as :func:`venue_of`.
     """
     if moved_address(account):
-        raise Invalid(
-            "The venue's address changed since the account was made.", code="venue_address_changed"
-        )
+        raise Invalid("The venue's address changed since the account was made.", code=MOVED)
 
 
 def order_request(order: Order) -> OrderRequest:
