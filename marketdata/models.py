@@ -59,7 +59,8 @@ class Market(models.Model):
 
 
 class PriceWish(models.Model):
-    """Somebody asked for a price that was never known: of a coin held or charged as a fee.
+    """Somebody asked for a price that was never known: of a coin held or charged as a fee. Kept
+    while it is asked for again within the hour (``marketdata.tasks``).
 
     ``unlisted_at`` is when the venue last said that it has no such market.
     """

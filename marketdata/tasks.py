@@ -33,6 +33,15 @@ def _refresh() -> None:
         unlisted_at__gte=now() - RULES_MAX_AGE
     ):
         _fulfil(wish)
+    _forget_wishes()
+
+
+def _forget_wishes() -> None:
+    """Delete the wishes that nobody has repeated within the hour: the coin is held no more, its
+    order has ended, the page is closed. What a venue does not list is remembered for its hours.
+    """
+    stale = PriceWish.objects.filter(wanted_at__lt=now() - IN_USE_FOR)
+    stale.exclude(unlisted_at__gte=now() - RULES_MAX_AGE).delete()
 
 
 def _fulfil(wish: PriceWish) -> None:

@@ -1,14 +1,16 @@
 """What a poll writes about an account's money, and how coins without a price get one."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 from accounts.models import Account
+from common.clock import now
 from exchanges.protocol import VenueBalance
 from exchanges.venues import resolve
 from marketdata.models import LastPrice, PriceWish
-from marketdata.services import last_price
-from marketdata.tasks import refresh_quotes
+from marketdata.services import RULES_MAX_AGE, last_price
+from marketdata.tasks import IN_USE_FOR, refresh_quotes
 from tests.trading.conftest import Desk
 from trading.services import reconcile
 from trading.services.balances import store_balances
@@ -59,3 +61,23 @@ def test_a_coin_the_venue_does_not_list_is_asked_for_once_in_some_hours(
     refresh_quotes()
     assert PriceWish.objects.get().unlisted_at == wish.unlisted_at
     assert not LastPrice.objects.filter(symbol="NOSUCHCOIN/USDT").exists()
+
+
+def test_a_wish_that_nobody_repeats_is_forgotten(make_desk: Callable[..., Desk]) -> None:
+    make_desk(1)
+    venue = resolve("rehearsal")
+    for symbol in ("NOSUCHCOIN/USDT", "OTHERCOIN/USDT", "THIRDCOIN/USDT"):
+        assert last_price(venue, symbol) is None
+    refresh_quotes()
+    assert PriceWish.objects.filter(unlisted_at__isnull=False).count() == 3
+    long_ago = now() - IN_USE_FOR - timedelta(seconds=1)
+    PriceWish.objects.filter(symbol="NOSUCHCOIN/USDT").update(
+        wanted_at=long_ago, unlisted_at=now() - RULES_MAX_AGE - timedelta(seconds=1)
+    )
+    PriceWish.objects.filter(symbol="OTHERCOIN/USDT").update(wanted_at=long_ago)
+    refresh_quotes()
+    left = set(PriceWish.objects.values_list("symbol", flat=True))
+    assert left == {"OTHERCOIN/USDT", "THIRDCOIN/USDT"}
+    PriceWish.objects.update(unlisted_at=None, wanted_at=long_ago)
+    refresh_quotes()
+    assert not PriceWish.objects.exists()
