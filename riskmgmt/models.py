@@ -5,6 +5,7 @@ apps.
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from accounts.books import MODES
 from accounts.models import Book
 from common.money import MoneyField
 
@@ -29,7 +30,9 @@ class KillSwitch(models.Model):
     """One engagement of a kill switch.
 
     REDUCING refuses entries and lets reduce-only orders and cancels pass; HALTED lets only cancels
-    and an operator's own flatten pass. Read inside the transaction that claims orders.
+    and an operator's own flatten pass. ``mode`` limits it to orders of that mode, empty: all; live
+    are those that are really sent, to a rehearsal too. Read inside the transaction that claims
+    orders.
     """
 
     class Level(models.TextChoices):
@@ -42,6 +45,9 @@ class KillSwitch(models.Model):
     scope = models.CharField(max_length=14, choices=Scope)
     scope_id = models.BigIntegerField(default=0)
     level = models.CharField(max_length=10, choices=Level, default=Level.REDUCING)
+    mode = models.CharField(
+        max_length=6, blank=True, default="", choices=[(mode, mode) for mode in MODES]
+    )
     reason = models.CharField(max_length=300)
     actor = models.CharField(max_length=120)
     engaged_at = models.DateTimeField(auto_now_add=True)
@@ -54,14 +60,15 @@ class KillSwitch(models.Model):
         verbose_name_plural = "kill switches"
         constraints = (
             models.UniqueConstraint(
-                fields=("scope", "scope_id"),
+                fields=("scope", "scope_id", "mode"),
                 condition=models.Q(released_at=None),
                 name="one_engaged_switch_per_scope",
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.level} on {self.scope} {self.scope_id or ''}".strip()
+        only = f", {self.mode} orders only" if self.mode else ""
+        return f"{self.level} on {self.scope} {self.scope_id or ''}".strip() + only
 
 
 class RiskLimit(models.Model):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
 
+from accounts.books import MODES
 from accounts.models import Account
 from common.clock import now
 from common.errors import Conflict, Denied, Invalid, NotFound
@@ -20,6 +21,7 @@ from users.permissions import may
 
 from .models import KillSwitch, Scope, VenueState
 
+EVERY_MODE = ""
 _SEVERITY = {KillSwitch.Level.REDUCING: 1, KillSwitch.Level.HALTED: 2}
 
 
@@ -27,28 +29,29 @@ _SEVERITY = {KillSwitch.Level.REDUCING: 1, KillSwitch.Level.HALTED: 2}
 class SwitchBoard:
     """The engaged switches as read at one moment."""
 
-    levels: dict[tuple[str, int], str]
+    levels: dict[tuple[str, int, str], str]
     disabled_venues: frozenset[str]
 
-    def level(self, *, organisation_id: int, account_id: int) -> str | None:
-        """The strictest level over global, organisation and account; None when nothing is
-        engaged.
+    def level(self, *, organisation_id: int, account_id: int, mode: str) -> str | None:
+        """The strictest level over global, organisation and account for orders of a mode; None when
+        nothing is engaged.
         """
         found = [
-            self.levels[key]
-            for key in (
+            self.levels[*scope, switched]
+            for scope in (
                 (Scope.GLOBAL.value, 0),
                 (Scope.ORGANISATION.value, organisation_id),
                 (Scope.ACCOUNT.value, account_id),
             )
-            if key in self.levels
+            for switched in (EVERY_MODE, mode)
+            if (*scope, switched) in self.levels
         ]
         return max(found, key=lambda level: _SEVERITY[KillSwitch.Level(level)], default=None)
 
 
 ENGAGED = Reading(
     "switches",
-    "scope, scope_id, level",
+    "scope, scope_id, mode, level",
     f"FROM {KillSwitch._meta.db_table} WHERE released_at IS NULL",
 )
 DISABLED_VENUES = Reading(
@@ -61,7 +64,7 @@ def board_of(engaged: Sequence[Row], disabled: Sequence[Row]) -> SwitchBoard:
     that decides.
     """
     return SwitchBoard(
-        levels={(scope, scope_id): level for scope, scope_id, level in engaged},
+        levels={(scope, scope_id, mode): level for scope, scope_id, mode, level in engaged},
         disabled_venues=frozenset(venue for (venue,) in disabled),
     )
 
@@ -72,22 +75,27 @@ def engage(
     scope: str,
     scope_id: int = 0,
     level: str = KillSwitch.Level.REDUCING,
+    mode: str = EVERY_MODE,
     reason: str,
 ) -> KillSwitch:
     """Engage a switch, or raise its level when it is engaged already. A reason is required.
 
-    Raises Denied, Invalid, Conflict (engaged at the same or a higher level).
+    With ``mode`` it is for orders of that mode alone, beside one for all that may be engaged in the
+    same scope; live means really sent, to a rehearsal exchange too. Raises Denied, Invalid,
+    Conflict (engaged at the same or a higher level).
     """
     scope_id = _checked_scope(principal, scope, scope_id)
     if level not in KillSwitch.Level.values:
         raise Invalid("Unknown level.", fields={"level": "REDUCING or HALTED"})
+    if mode not in (EVERY_MODE, *MODES):
+        raise Invalid("Unknown mode.", fields={"mode": "paper, shadow, live, or empty for all"})
     if not reason.strip():
         raise Invalid("A reason is required.", fields={"reason": "required"})
     with transaction.atomic():
         current = (
             KillSwitch.objects.engaged()
             .select_for_update(no_key=True)
-            .filter(scope=scope, scope_id=scope_id)
+            .filter(scope=scope, scope_id=scope_id, mode=mode)
             .first()
         )
         if current is not None:
@@ -97,13 +105,13 @@ def engage(
             current.save(update_fields=["level"])
             switch = current
         else:
-            switch = _new_switch(principal, scope, scope_id, level, reason)
+            switch = _new_switch(principal, scope, scope_id, level, mode, reason)
         _record(principal, switch, "kill_switch.engaged")
     return switch
 
 
 def _new_switch(
-    principal: Principal, scope: str, scope_id: int, level: str, reason: str
+    principal: Principal, scope: str, scope_id: int, level: str, mode: str, reason: str
 ) -> KillSwitch:
     try:
         with transaction.atomic():
@@ -112,6 +120,7 @@ def _new_switch(
                 scope=scope,
                 scope_id=scope_id,
                 level=level,
+                mode=mode,
                 reason=reason.strip()[:300],
                 actor=principal.key,
             )
@@ -186,6 +195,7 @@ def _record(principal: Principal, switch: KillSwitch, kind: str) -> None:
         "scope": switch.scope,
         "scope_id": switch.scope_id,
         "level": switch.level,
+        "mode": switch.mode,
         "reason": switch.reason,
     }
     audit(principal, kind, target=f"kill_switch:{switch.pk}", after=facts)

@@ -163,6 +163,15 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
+                (
+                    "mode",
+                    models.CharField(
+                        blank=True,
+                        choices=[("paper", "paper"), ("shadow", "shadow"), ("live", "live")],
+                        default="",
+                        max_length=6,
+                    ),
+                ),
                 ("reason", models.CharField(max_length=300)),
                 ("actor", models.CharField(max_length=120)),
                 ("engaged_at", models.DateTimeField(auto_now_add=True)),
@@ -184,7 +193,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(
                         condition=models.Q(("released_at", None)),
-                        fields=("scope", "scope_id"),
+                        fields=("scope", "scope_id", "mode"),
                         name="one_engaged_switch_per_scope",
                     )
                 ],

@@ -28,6 +28,7 @@ class KillSwitchAdmin(ReadOnlyAdmin):
 
     list_display = (
         "level",
+        "mode",
         "scope",
         "scope_id",
         "reason",
@@ -36,7 +37,7 @@ class KillSwitchAdmin(ReadOnlyAdmin):
         "released_at",
         "released_by",
     )
-    list_filter = ("level", "scope", ("released_at", admin.EmptyFieldListFilter))
+    list_filter = ("level", "mode", "scope", ("released_at", admin.EmptyFieldListFilter))
     ordering = ("-id",)
     actions = (
         confirmed_action(
@@ -67,6 +68,7 @@ class KillSwitchAdmin(ReadOnlyAdmin):
                 scope=scope,
                 scope_id=scope_id,
                 level=values["level"],
+                mode=values["mode"],
                 reason=values["reason"],
             )
             return f"Engaged: {switch}."

@@ -10,10 +10,12 @@ import pytest
 
 from accounts.models import Account, Book
 from common.clock import now
+from common.errors import Conflict, Invalid
 from common.principal import TRADER
 from marketdata.models import LastPrice
 from riskmgmt.limits import set_limits
-from riskmgmt.models import Reservation
+from riskmgmt.models import KillSwitch, Reservation
+from riskmgmt.switches import engage, release
 from tests.trading.conftest import Desk
 from trading.models import Command, Deal, Order, Position
 from trading.services import closing, recovery
@@ -209,3 +211,45 @@ def test_an_unknown_order_of_a_simulated_book_is_looked_up_there(desk: Desk) -> 
     recovery.resolve_unknown()
     order.refresh_from_db()
     assert (order.state, order.exchange_order_id) == ("OPEN", "1")
+
+
+def test_a_switch_for_live_orders_stops_what_is_really_sent_and_nothing_else(desk: Desk) -> None:
+    waiting = submit(
+        principal=desk.principal,
+        intents=[
+            OrderIntent(desk.accounts[0].pk, SYMBOL, "buy", quantity=Decimal("0.01"), mode=mode)
+            for mode in ("live", "shadow")
+        ],
+        source="test",
+    )
+    engage(principal=desk.principal, scope="organisation", mode="live", reason="test")
+    desk.run_orders()
+    sent = Order.objects.filter(command__execution=waiting).order_by("pk")
+    assert [(order.state, order.error_code) for order in sent] == [
+        ("WITHDRAWN", "denied_kill_switch"), ("FILLED", "")
+    ]  # fmt: skip
+    codes = {mode: enter(desk, mode).reason_code for mode in ("paper", "shadow", "live", "")}
+    assert codes == {
+        "paper": "", "shadow": "", "live": "denied_kill_switch", "": "denied_kill_switch"
+    }  # fmt: skip
+    assert desk.exchange.orders(desk.keys[0]) == []
+
+
+def test_switches_for_one_mode_and_for_all_stand_beside_each_other(desk: Desk) -> None:
+    live = engage(principal=desk.principal, scope="organisation", mode="live", reason="a")
+    every = engage(principal=desk.principal, scope="organisation", reason="b", level="HALTED")
+    assert str(live).endswith(", live orders only")
+    assert enter(desk, "paper").reason_code == "denied_kill_switch"
+    release(principal=desk.principal, switch=every, confirm="HALTED")
+    assert enter(desk, "paper").reason_code == ""
+    with pytest.raises(Conflict) as again:
+        engage(principal=desk.principal, scope="organisation", mode="live", reason="c")
+    assert again.value.code == "already_engaged"
+    raised = engage(
+        principal=desk.principal, scope="organisation", mode="live", reason="d", level="HALTED"
+    )
+    assert (raised.pk, raised.level) == (live.pk, "HALTED")
+    with pytest.raises(Invalid) as error:
+        engage(principal=desk.principal, scope="organisation", mode="demo", reason="e")
+    assert list(error.value.fields) == ["mode"]
+    assert KillSwitch.objects.count() == 2

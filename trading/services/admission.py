@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from django.db import DEFAULT_DB_ALIAS
 
+from accounts.books import mode_of
 from accounts.models import Account
 from common.money import ZERO, multiplied
 from common.readings import Reading, Row, as_text, money_of, read_together
@@ -111,7 +112,9 @@ class Surroundings:
             account_reason=account.status_reason,
             venue_enabled=account.venue not in self.board.disabled_venues,
             switch_level=self.board.level(
-                organisation_id=account.organisation_id, account_id=account.pk
+                organisation_id=account.organisation_id,
+                account_id=account.pk,
+                mode=mode_of(account.book),
             ),
             limits=self.limits[account.organisation_id].of(account.pk),
             position_value=value,

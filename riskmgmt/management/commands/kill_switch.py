@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from accounts.books import MODES
 from common.clock import iso
 from common.errors import DomainError
 from common.principal import ADMIN, Principal
@@ -11,7 +12,7 @@ from riskmgmt.models import KillSwitch, Scope
 from riskmgmt.switches import engage, release
 from users.models import Organisation
 
-COLUMNS = ("id", "scope", "scope_id", "level", "reason", "actor", "engaged_at")
+COLUMNS = ("id", "scope", "scope_id", "level", "mode", "reason", "actor", "engaged_at")
 
 
 class Command(TerminalCommand):
@@ -31,6 +32,9 @@ class Command(TerminalCommand):
         parser.add_argument("--scope-id", type=int, default=0)
         parser.add_argument(
             "--level", choices=KillSwitch.Level.values, default=KillSwitch.Level.REDUCING.value
+        )
+        parser.add_argument(
+            "--mode", choices=MODES, default="", help="only orders of this mode; all without it"
         )
         parser.add_argument("--reason", default="")
         parser.add_argument("--confirm", default="", help="the level of the switch, to release it")
@@ -55,6 +59,7 @@ class Command(TerminalCommand):
                     each.scope,
                     each.scope_id,
                     each.level,
+                    each.mode,
                     each.reason,
                     each.actor,
                     iso(each.engaged_at),
@@ -73,6 +78,7 @@ class Command(TerminalCommand):
                     scope=options["scope"],
                     scope_id=options["scope_id"],
                     level=options["level"],
+                    mode=options["mode"],
                     reason=options["reason"],
                 )
                 self.say(f"Engaged: {switch}.", options)
