@@ -45,8 +45,10 @@ class Account(models.Model):
 
     ``venue`` names a ccxt id or a declared venue; ``pinned_address`` is where the venue pointed
     when the account was made, and a change suspends it. ``position_mode`` is ours;
-    ``venue_position_mode`` is what the venue said last of a derivatives account. Money columns are
-    in ``quote_currency``. The three sealed columns are write-only outside the workers.
+    ``venue_position_mode`` is what the venue said last of a derivatives account;
+    ``dead_man_seconds`` is the venue's countdown to cancelling its orders when nothing is heard of
+    us (0: switched off). Money columns are in ``quote_currency``. The three sealed columns are
+    write-only outside the workers.
     """
 
     class Status(models.TextChoices):
@@ -92,6 +94,7 @@ class Account(models.Model):
     credentials_version = models.PositiveIntegerField(default=1, editable=False)
     quote_currency = models.CharField(max_length=10, default="USDT")
     max_leverage = models.PositiveSmallIntegerField(default=1)
+    dead_man_seconds = models.PositiveSmallIntegerField(default=0, editable=False)
     initial_balance = MoneyField(default=ZERO)
     balance = MoneyField(default=ZERO, help_text="Free and locked quote currency at the venue.")
     equity = MoneyField(default=ZERO, help_text="All holdings valued in the quote currency.")

@@ -261,6 +261,15 @@ class CcxtClient:
         rows = await self._read(self._exchange.fetch_positions, [symbol] if symbol else None)
         return any(row.get("hedged") is True for row in rows)
 
+    async def count_down(self, symbol: str, seconds: int) -> None:
+        """Start or stop the venue's dead man's switch; success is the venue's readable word."""
+        countdown = self._connection.quirks.countdown
+        if countdown is None or self._connection.market_type not in countdown.markets:
+            raise _not_supported("the venue has no countdown that cancels orders")
+        market_id = self._exchange.market_id(symbol) if countdown.per_symbol else ""
+        name, arguments = countdown.call(market_id, seconds * 1000)
+        await self._read(getattr(self._exchange, name), *arguments)
+
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """Set a symbol's leverage; a venue's word that nothing changed is success."""
         if self._is_spot or not self._exchange.has.get("setLeverage"):

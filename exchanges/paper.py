@@ -184,6 +184,10 @@ class PaperClient:
         """Always: the book is our own."""
         return True
 
+    async def count_down(self, symbol: str, seconds: int) -> None:
+        """Orders of ours rest nowhere but here: always NOT_SENT."""
+        raise not_supported("a book of our own has no countdown")
+
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """Spot has no leverage: always NOT_SENT."""
         raise not_supported("paper accounts trade spot only")

@@ -241,6 +241,13 @@ class VenueClient(Protocol):
         """Whether the account's key may place orders; None where the venue does not tell."""
         ...
 
+    async def count_down(self, symbol: str, seconds: int) -> None:
+        """Start the venue's countdown to cancelling all orders anew, 0 stops it; of one symbol, or
+        of the whole account where the venue knows no other (``quirks.countdown``). NOT_SENT
+        ``not_supported`` where it has none.
+        """
+        ...
+
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """Set a symbol's leverage; no error when it has that value already."""
         ...

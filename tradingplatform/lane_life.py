@@ -1,5 +1,6 @@
 """The threads that keep a process's lanes: one renews the leases, one sweeps what stands in them,
-one watches over protected positions, one makes the clients for lanes that were taken over.
+one watches over protected positions, one makes the clients for lanes that were taken over, and one
+keeps the venues' dead man's switches from going off.
 
 The first two need the database only: a process whose broker is gone still finds its orders every
 second.
@@ -13,6 +14,7 @@ from typing import Any
 from django.db import DatabaseError, close_old_connections, connections
 
 from trading.services import lanes, warm
+from trading.services.dead_man import DeadMan
 from trading.tasks import sweep_once, watch_once
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ class LaneLife:
     def __init__(self) -> None:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._dead_man = DeadMan()
 
     def start(self, consumer: Any = None, *, alone: bool = False) -> None:
         """Take lanes and keep them; ``consumer`` takes the wake-ups of exactly these lanes.
@@ -34,18 +37,24 @@ class LaneLife:
         self._stopping.clear()
         if alone:
             lanes.here.seize()
+        self._dead_man = DeadMan()
         self._threads = [
             self._thread("lane-leases", lambda: self._renew(consumer)),
             self._thread("lane-sweep", sweep_once),
             self._thread("lane-watch", watch_once),
+            self._thread("lane-dead-man", self._dead_man.beat),
             self._thread("lane-warmth", lambda: warm.here.follow(lanes.owned())),
         ]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Give the lanes up once the sweep has ended. Safe without a start."""
+        """Stop the dead man's switches while the lanes are held, since nobody has died; give the
+        lanes up once the sweep has ended. Safe without a start.
+        """
         self._stopping.set()
+        if self._threads:
+            self._stand_down()
         for thread in self._threads:
             thread.join(STOP_SECONDS)
         if self._threads:
@@ -54,6 +63,12 @@ class LaneLife:
             except DatabaseError:
                 logger.warning("the lanes were not given up; their leases run out by themselves")
         self._threads = []
+
+    def _stand_down(self) -> None:
+        try:
+            self._dead_man.stand_down()
+        except DatabaseError:
+            logger.exception("the dead man's switches were not stopped")
 
     def _thread(self, name: str, work: Callable[[], Any]) -> threading.Thread:
         return threading.Thread(target=self._repeat, args=[work], name=name, daemon=True)

@@ -101,6 +101,10 @@ class Migration(migrations.Migration):
                 ("credentials_version", models.PositiveIntegerField(default=1, editable=False)),
                 ("quote_currency", models.CharField(default="USDT", max_length=10)),
                 ("max_leverage", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "dead_man_seconds",
+                    models.PositiveSmallIntegerField(default=0, editable=False),
+                ),
                 ("initial_balance", common.money.MoneyField(default=Decimal("0"))),
                 (
                     "balance",
@@ -299,6 +303,10 @@ class Migration(migrations.Migration):
                 ("credentials_version", models.PositiveIntegerField(default=1, editable=False)),
                 ("quote_currency", models.CharField(default="USDT", max_length=10)),
                 ("max_leverage", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "dead_man_seconds",
+                    models.PositiveSmallIntegerField(default=0, editable=False),
+                ),
                 ("initial_balance", common.money.MoneyField(default=Decimal("0"))),
                 ("created_at", models.DateTimeField(blank=True, editable=False)),
                 ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),

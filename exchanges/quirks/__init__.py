@@ -25,6 +25,7 @@ from .shape import (
     HEDGE_UNKNOWN,
     SCAN,
     WITH_PRICE,
+    Countdown,
     Quirks,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "QUIRKS",
     "SCAN",
     "WITH_PRICE",
+    "Countdown",
     "Quirks",
     "needs_passphrase",
     "quirks_of",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .shape import DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Quirks, meaning
+from .shape import DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Countdown, Quirks, meaning
 
 RECV_WINDOW_MS = 5_000
 
@@ -33,6 +33,13 @@ _STREAM: dict[str, Any] = {
         "watchBalance": {"fetchBalanceSnapshot": False},
     },
 }
+
+
+def _countdown(market_id: str, milliseconds: int) -> tuple[str, tuple[Any, ...]]:
+    """``POST /fapi/v1/countdownCancelAll``, which ccxt has no unified method for."""
+    params = {"symbol": market_id, "countdownTime": milliseconds}
+    return "fapiPrivatePostCountdownCancelAll", (params,)
+
 
 BINANCE = Quirks(
     lookup=FETCH,
@@ -76,6 +83,7 @@ BINANCE_USDM = Quirks(
     trade_page=1000,
     hedge=HEDGE_UNIFIED,
     edits=frozenset({"swap"}),
+    countdown=Countdown(frozenset({"swap"}), per_symbol=True, call=_countdown),
     forced_order_ids=_FORCED,
     pro_streams=PRIVATE_STREAMS,
     # 2400 weight a minute, 1 for an order, 5 for a list of trades.

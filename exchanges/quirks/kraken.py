@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from .shape import FILTER, PRIVATE_STREAMS, Quirks, meaning
+from .shape import FILTER, PRIVATE_STREAMS, Countdown, Quirks, meaning
 
 WINDOW_MS = 5_000
 
@@ -47,6 +47,7 @@ KRAKEN = Quirks(
     trade_resolution_ms=1000,
     trades_of_all_symbols=True,
     edits=frozenset({"spot"}),
+    countdown=Countdown(frozenset({"spot"})),
     triggers=frozenset({"spot"}),
     pro_streams=PRIVATE_STREAMS,
 )

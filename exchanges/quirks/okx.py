@@ -1,6 +1,6 @@
 """OKX."""
 
-from .shape import FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Quirks, meaning
+from .shape import FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Countdown, Quirks, meaning
 
 OKX = Quirks(
     lookup=FETCH,
@@ -18,6 +18,8 @@ OKX = Quirks(
     trade_page=100,
     hedge=HEDGE_UNIFIED,
     edits=frozenset({"spot", "swap"}),
+    # 10 to 120 s (OKX's API guide, cancel all after).
+    countdown=Countdown(frozenset({"spot", "swap"})),
     pro_streams=PRIVATE_STREAMS,
     spot_options={"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
     swap_options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},

@@ -21,6 +21,24 @@ AS_LIMIT, WITH_PRICE = "limit", "price"
 FULL, DEGRADED = "full", "degraded"
 
 
+def _unified(market_id: str, milliseconds: int) -> tuple[str, tuple[Any, ...]]:
+    return "cancel_all_orders_after", (milliseconds,)
+
+
+@dataclass(frozen=True, slots=True)
+class Countdown:
+    """A venue's dead man's switch: unless it is told again in time, it cancels all open orders, of
+    one symbol (``per_symbol``) or of the account, whoever placed them.
+
+    ``markets`` are the market types that have it. ``call`` makes the name of ccxt's method and its
+    arguments from a market's id at the venue and milliseconds; 0 stops the countdown.
+    """
+
+    markets: frozenset[str]
+    per_symbol: bool = False
+    call: Callable[[str, int], tuple[str, tuple[Any, ...]]] = _unified
+
+
 @dataclass(frozen=True, slots=True)
 class Quirks:
     """One venue's differences. Where a figure has no other source named it comes from the venue's
@@ -48,14 +66,15 @@ class Quirks:
 
     ``hedge`` says how an order names its position in hedge mode. ``edits`` are the market types
     whose limit orders can be changed in place, keeping their ids (not where ccxt's edit cancels and
-    places anew). ``whole_contracts`` wants a contract amount as a whole number. ``triggers`` are
-    the market types whose triggered orders are found and cancelled like any other; elsewhere they
-    are refused, since one with a lost answer could not be settled. ``unsent_headers`` are ccxt's
-    own headers that credit it with an order (never signed ones); ``options`` switch other referrals
-    off. ``forced_order_ids`` begin the client ids of orders that the venue makes itself to close a
-    position (liquidation, auto-deleveraging). ``trade_right`` is the word of a balance answer that
-    says whether the key may trade. ``pro_streams`` are the private streams that ccxt.pro
-    has.
+    places anew). ``countdown`` is the venue's dead man's switch, None where it has none that ccxt
+    can tell again and stop. ``whole_contracts`` wants a contract amount as a whole number.
+    ``triggers`` are the market types whose triggered orders are found and cancelled like any other;
+    elsewhere they are refused, since one with a lost answer could not be settled.
+    ``unsent_headers`` are ccxt's own headers that credit it with an order (never signed ones);
+    ``options`` switch other referrals off. ``forced_order_ids`` begin the client ids of orders that
+    the venue makes itself to close a position (liquidation, auto-deleveraging). ``trade_right`` is
+    the word of a balance answer that says whether the key may trade. ``pro_streams`` are the
+    private streams that ccxt.pro has.
 
     ``stream`` says what ccxt.pro's private streams are good for here: ``trades`` (their trades
     carry the ids that a trade query tells, so they are booked), ``hint`` (not shown yet: a message
@@ -88,6 +107,7 @@ class Quirks:
     market_orders: str = ""
     hedge: str = HEDGE_UNKNOWN
     edits: frozenset[str] = frozenset()
+    countdown: Countdown | None = None
     whole_contracts: bool = False
     pro_streams: frozenset[str] = frozenset()
     requests_per_second: float | None = None

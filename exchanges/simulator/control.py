@@ -150,7 +150,11 @@ def dump(engine: Engine, api_key: str | None = None) -> dict[str, Any]:
         "at_ms": engine.now_ms(),
         "prices": {symbol: plain(engine.price(symbol)) for symbol in engine.feeds},
         "accounts": {
-            name: {**_account(core.accounts[name]), "futures": _margin(engine.futures, name)}
+            name: {
+                **_account(core.accounts[name]),
+                "futures": _margin(engine.futures, name),
+                "countdowns": sorted(s for of, s in engine.countdowns if of == name),
+            }
             for name in names
         },
         "requests": requests,

@@ -4,17 +4,20 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import path, reverse
+from django.utils.html import format_html
 
 from accounts import services
+from accounts.dead_man import notice, set_dead_man
 from accounts.models import Account, Balance, EquityPoint, StreamStatus
 from accounts.safety import safety_of
 from common.principal import Principal
+from trading.models import VenueCountdown
 from trading.services import closing, promotion, venue_modes
 
 from .actions import Order, confirmed_action
 from .base import HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
-from .forms import AccountForm, CredentialsForm, service_page
+from .forms import AccountForm, CredentialsForm, DeadManForm, service_page
 from .own_pages import own_page
 
 
@@ -161,6 +164,7 @@ class AccountAdmin(HistoryAdmin):
         "safety",
         "position_mode",
         "venue_position_mode",
+        "dead_man",
         "status",
         "status_reason",
         "key_hint",
@@ -179,6 +183,14 @@ class AccountAdmin(HistoryAdmin):
         """Whether a lost answer about an order can be settled for certain."""
         return safety_of(account)
 
+    @admin.display(description="dead man's switch")
+    def dead_man(self, account: Account) -> str:
+        """The setting, with the way to its page."""
+        address = reverse("admin:accounts_account_dead_man", args=[account.pk])
+        seconds = account.dead_man_seconds
+        word = f"{seconds} s" if seconds else "off"
+        return format_html('{} (<a href="{}">change</a>)', word, address)
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Name and leverage, then the readings."""
         return ["name", "max_leverage", *self.as_shown(self.shown)]
@@ -188,10 +200,17 @@ class AccountAdmin(HistoryAdmin):
         return self.as_shown(self.shown)
 
     def get_urls(self) -> list[Any]:
-        """Beside the usual pages one that takes new credentials."""
-        page = self.admin_site.admin_view(self.credentials_view)
-        own = path("<int:account_id>/credentials/", page, name="accounts_account_credentials")
-        return [own, *super().get_urls()]
+        """Beside the usual pages one that takes new credentials and one for the countdown."""
+        views = {"credentials": self.credentials_view, "dead-man": self.dead_man_view}
+        own = [
+            path(
+                f"<int:account_id>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"accounts_account_{name.replace('-', '_')}",
+            )
+            for name, view in views.items()
+        ]
+        return [*own, *super().get_urls()]
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
@@ -233,6 +252,29 @@ class AccountAdmin(HistoryAdmin):
             allowed=True,
         )
 
+    @own_page("change")
+    def dead_man_view(self, request: HttpRequest, account_id: int) -> HttpResponse:
+        """The venue's countdown to cancelling one account's orders."""
+        account = self.get_object(request, str(account_id))
+        if account is None:
+            raise Http404
+
+        def serve(principal: Principal, values: dict[str, Any]) -> str:
+            row = set_dead_man(principal=principal, account=account, **values)
+            seconds = row.dead_man_seconds
+            return f"{row.name}: dead man's switch " + (f"at {seconds} s." if seconds else "off.")
+
+        return service_page(
+            self,
+            request,
+            DeadManForm,
+            title=f"Dead man's switch of {account.name}",
+            serve=serve,
+            intro=notice(account) or "The account's venue has no countdown that cancels orders.",
+            organisation_id=account.organisation_id,
+            allowed=True,
+        )
+
 
 @admin.register(Balance)
 class BalanceAdmin(ReadOnlyAdmin):
@@ -265,6 +307,27 @@ class StreamStatusAdmin(ReadOnlyAdmin):
     list_select_related = ("account",)
     search_fields = ("account__name", "account__venue")
     ordering = ("account_id",)
+
+
+@admin.register(VenueCountdown)
+class VenueCountdownAdmin(ReadOnlyAdmin):
+    """The dead man's switches at the venues, as they were last told."""
+
+    organisation_path = "account__organisation"
+    list_display = (
+        "account",
+        "symbol",
+        "state",
+        "seconds",
+        "told_at",
+        "may_run_until",
+        "error",
+        "failures",
+    )
+    list_filter = ("is_held_back",)
+    list_select_related = ("account",)
+    search_fields = ("account__name", "symbol")
+    ordering = ("account_id", "symbol")
 
 
 @admin.register(EquityPoint)

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectMultipleWidget,
     UnfoldAdminSelectWidget,
@@ -18,6 +19,8 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from accounts.books import MODES
+from accounts.dead_man import LEAST_SECONDS, MOST_SECONDS
 from accounts.models import Account
 from bots.models import Bot
 from common.errors import DomainError
@@ -134,6 +137,20 @@ class CredentialsForm(forms.Form):
         super().__init__(data)
 
 
+class DeadManForm(forms.Form):
+    """The countdown of an account."""
+
+    seconds = forms.IntegerField(
+        label="Seconds",
+        help_text=f"0 switches it off; else {LEAST_SECONDS} to {MOST_SECONDS}. It is told again "
+        "after a third of that for as long as orders rest.",
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+    def __init__(self, request: Any, data: Any = None) -> None:
+        super().__init__(data)
+
+
 class BotForm(ServiceForm):
     """A new bot; its machine-made secrets are shown once, on the page after this one."""
 
@@ -183,6 +200,12 @@ class SwitchForm(ServiceForm):
         "Level",
         KillSwitch.Level.choices,
         help_text="REDUCING refuses entries; HALTED lets only cancels pass.",
+    )
+    mode = choice_field(
+        "Orders",
+        (("", "of every mode"), *((mode, f"{mode} only") for mode in MODES)),
+        required=False,
+        help_text="Live orders are those that are really sent, to a rehearsal exchange too.",
     )
     reason = text_field("Reason", most=300)
     confirm = text_field("Type the level to confirm", most=10)

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.dead_man import countdown_of, notice, set_dead_man
 from accounts.models import Account, StreamStatus
 from accounts.safety import safety_of
 from accounts.services import create_account, update_credentials
@@ -15,9 +16,15 @@ from reports.accounts import AccountDetail, Results, details_of
 from surfaces.fields import StrictInput
 from surfaces.lookups import find, page_of
 from surfaces.management.dialect import ManagementView
-from surfaces.management.serializers import CreateAccountInput, CredentialsInput, GroupIdInput
+from surfaces.management.serializers import (
+    CreateAccountInput,
+    CredentialsInput,
+    DeadManInput,
+    GroupIdInput,
+)
 from surfaces.policy import Policy
 from surfaces.rendering import moment, number
+from trading.models import VenueCountdown
 from trading.services.reconcile import sync_account
 from trading.services.retire import delete_account
 
@@ -143,6 +150,24 @@ class SyncBalanceView(AccountView):
         )
 
 
+class DeadManView(AccountView):
+    """The venue's countdown to cancelling an account's orders."""
+
+    policy = Policy.MANAGE
+    inputs = {"POST": DeadManInput}
+
+    def post(self, request: Request, account_id: str) -> Response:
+        """Set it in seconds, 0 switches it off; 422 ``dead_man_unavailable`` where the venue has
+        none. Workers start and stop it.
+        """
+        account = set_dead_man(
+            principal=self.principal, account=self.account(account_id), **self.input()
+        )
+        return Response(
+            {"success": True, "dead_man": _dead_man(account), "notice": notice(account)}
+        )
+
+
 class AssignGroupView(AccountView):
     """Put an account into a group."""
 
@@ -255,4 +280,23 @@ def _settings(account: Account) -> dict[str, Any]:
         "market_type": account.market_type,
         "position_mode": account.position_mode,
         "max_leverage": account.max_leverage,
+        "dead_man": _dead_man(account),
+    }
+
+
+def _dead_man(account: Account) -> dict[str, Any]:
+    """The setting, and how each countdown stands that the venue was told of."""
+    return {
+        "available": countdown_of(account) is not None,
+        "seconds": account.dead_man_seconds,
+        "countdowns": [
+            {
+                "symbol": row.symbol or None,
+                "state": row.state,
+                "told_at": moment(row.told_at),
+                "runs_until": moment(row.may_run_until) if row.is_armed else None,
+                "error": row.error or None,
+            }
+            for row in VenueCountdown.objects.filter(account=account)
+        ],
     }

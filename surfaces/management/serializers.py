@@ -143,6 +143,12 @@ class CredentialsInput(StrictInput):
     )
 
 
+class DeadManInput(StrictInput):
+    """A countdown in seconds; 0 switches it off. The service knows the bounds."""
+
+    seconds = serializers.IntegerField(min_value=0, max_value=32_767)
+
+
 class GroupIdInput(StrictInput):
     """One group."""
 

@@ -55,6 +55,7 @@ urlpatterns = [
         "account-credentials",
     ),
     _route(f"accounts/{ACCOUNT}/sync-balance", accounts.SyncBalanceView.as_view(), "account-sync"),
+    _route(f"accounts/{ACCOUNT}/dead-man", accounts.DeadManView.as_view(), "account-dead-man"),
     _route(f"accounts/{ACCOUNT}/assign-group", accounts.AssignGroupView.as_view(), "account-group"),
     _route("groups", groups.GroupsView.as_view(), "groups"),
     _route(f"groups/{GROUP}", groups.GroupDetailView.as_view(), "group"),

@@ -63,6 +63,26 @@ def test_foreign_account_takes_no_credentials(staff: Client, foreign: World) -> 
     assert staff.post(page, {"api_key": "k" * 20, "api_secret": "s" * 20}).status_code == 404
 
 
+def test_the_dead_mans_switch_has_a_page_that_says_what_it_cancels(
+    staff: Client, world: World, foreign: World
+) -> None:
+    account = world.accounts[0]
+    page = reverse("admin:accounts_account_dead_man", args=[account.pk])
+    assert "no countdown" in staff.get(page).content.decode()
+    refused = staff.post(page, {"seconds": "30"})
+    assert (refused.status_code, b"dead_man_unavailable" in refused.content) == (422, True)
+    Account.objects.update(market_type="swap")
+    assert "protective ones too" in staff.get(page).content.decode()
+    assert staff.post(page, {"seconds": "30"}).status_code == 302
+    account.refresh_from_db()
+    assert account.dead_man_seconds == 30
+    assert AuditRecord.objects.filter(action="account.dead_man_set").count() == 1
+    shown = staff.get(reverse("admin:accounts_account_change", args=[account.pk]))
+    assert f'30 s (<a href="{page}">' in shown.content.decode()
+    theirs = reverse("admin:accounts_account_dead_man", args=[foreign.accounts[0].pk])
+    assert staff.post(theirs, {"seconds": "30"}).status_code == 404
+
+
 def test_bot_shows_its_secrets_once(staff: Client, world: World) -> None:
     answer = staff.post(
         reverse("admin:bots_bot_add"),

@@ -164,3 +164,44 @@ def test_a_triggered_order_that_could_not_be_followed_is_not_sent(ccxt_id: str) 
 
     error = with_desk(ccxt_id, SPOT, work)
     assert (error.outcome, error.code) == (NOT_SENT, "not_supported")
+
+
+COUNTDOWNS = {
+    ("binance", SWAP): (
+        "/fapi/v1/countdownCancelAll", {"symbol": "BTCUSDT", "countdownTime": ("30000", "0")}
+    ),
+    ("okx", SPOT): ("/api/v5/trade/cancel-all-after", {"timeOut": (30, 0)}),
+    ("kraken", SPOT): ("/0/private/CancelAllOrdersAfter", {"timeout": ("30", "0")}),
+}  # fmt: skip
+
+
+def count_down(ccxt_id: str, symbol: str, seconds: int) -> Request:
+    """The request that starts or stops a countdown."""
+
+    async def work(desk: Desk) -> Request:
+        await desk.client.count_down(symbol, seconds)
+        return desk.last
+
+    return with_desk(
+        ccxt_id, symbol, work, answers={"/cancel-all-after": {"code": "0", "data": []}}
+    )
+
+
+@pytest.mark.parametrize(("ccxt_id", "symbol"), COUNTDOWNS)
+@pytest.mark.parametrize("place_of", [0, 1])
+def test_a_countdown_is_told_in_the_venues_own_unit(
+    ccxt_id: str, symbol: str, place_of: int
+) -> None:
+    path, fields = COUNTDOWNS[ccxt_id, symbol]
+    request = count_down(ccxt_id, symbol, (30, 0)[place_of])
+    assert (request.method, request.path) == ("POST", path)
+    for name, value in fields.items():
+        wanted = value[place_of] if isinstance(value, tuple) else value
+        assert request.sent[name] == wanted
+
+
+@pytest.mark.parametrize("ccxt_id", ["binance", "bybit", "coinbase", "gate", "hyperliquid"])
+def test_a_venue_without_a_countdown_is_asked_for_none(ccxt_id: str) -> None:
+    with pytest.raises(VenueError) as error:
+        count_down(ccxt_id, SPOT, 30)
+    assert (error.value.outcome, error.value.code) == (NOT_SENT, "not_supported")

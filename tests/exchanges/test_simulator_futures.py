@@ -1,5 +1,6 @@
 """USD-M futures at the simulator through unmodified ccxt: orders, positions, margin and money."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -191,3 +192,38 @@ def test_the_synchronous_client_trades_contracts() -> None:
         assert (order["status"], order["average"]) == ("closed", 46_000)
         assert client.fetch_positions([BTC])[0]["contracts"] == 0.01
         client.session.close()
+
+
+async def status(venue: Rehearsal, client_id: str) -> str:
+    """What became of an order of the margin account."""
+    orders = (await truth(venue))["orders"]
+    return str(next(o["status"] for o in orders if o["clientOrderId"] == client_id))
+
+
+async def until(venue: Rehearsal, client_id: str, wanted: str) -> None:
+    """Wait for an order to come to a state."""
+    async with asyncio.timeout(10):
+        while await status(venue, client_id) != wanted:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_countdown_cancels_its_symbols_orders_unless_it_is_told_again_or_stopped() -> None:
+    async with rehearsal() as venue:
+        client = await ready(venue)
+        for symbol, name in ((BTC, "btc"), ("ETH/USDT:USDT", "eth")):
+            await client.create_order(symbol, "limit", "buy", 1, 1000, {"clientOrderId": name})
+
+        async def tell(symbol: str, milliseconds: int) -> dict[str, Any]:
+            params = {"symbol": client.market_id(symbol), "countdownTime": milliseconds}
+            return dict(await client.fapiPrivatePostCountdownCancelAll(params))
+
+        told = await tell("ETH/USDT:USDT", 60_000)
+        assert told == {"symbol": "ETHUSDT", "countdownTime": "60000"}
+        await tell(BTC, 60_000)
+        assert (await venue.dump())["countdowns"] == [BTC, "ETH/USDT:USDT"]
+        await tell(BTC, 100)  # it takes the place of the minute
+        await until(venue, "btc", "CANCELED")
+        assert (await venue.dump())["countdowns"] == ["ETH/USDT:USDT"]
+        assert await status(venue, "eth") == "NEW"
+        await tell("ETH/USDT:USDT", 0)
+        assert (await venue.dump())["countdowns"] == []

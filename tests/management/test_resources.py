@@ -13,6 +13,7 @@ from groups.services import create_group
 from tests.management.answers import masked, refusal
 from tests.management.conftest import Call
 from tests.users.people import Person, new_account
+from trading.models import VenueCountdown
 from users.services import create_api_key
 
 
@@ -91,6 +92,40 @@ def test_credentials_are_replaced(call: Call, admin: Person, account: Account) -
     assert call("POST", path, body, admin).json() == {"success": True, "status": "active"}
     account.refresh_from_db()
     assert (account.open_secret("api_key"), account.credentials_version) == ("n" * 20, 2)
+
+
+def test_the_dead_mans_switch_is_set_where_the_venue_has_one(
+    call: Call, admin: Person, viewer: Person, account: Account
+) -> None:
+    path = f"/accounts/{account.pk}/dead-man"
+    refusal(call("POST", path, {"seconds": 30}, admin), 422, "dead_man_unavailable")
+    Account.objects.update(market_type="swap")
+    refusal(call("POST", path, {"seconds": 5}, admin), 422, "validation_error")
+    refusal(call("POST", path, {"seconds": "soon"}, admin), 422, "validation_error")
+    refusal(call("POST", path, {"seconds": 30}, viewer), 403, "permission_denied")
+    account.refresh_from_db()
+    assert account.dead_man_seconds == 0
+    answer = call("POST", path, {"seconds": 30}, admin).json()
+    told = {"available": True, "seconds": 30, "countdowns": []}
+    assert (answer["success"], answer["dead_man"]) == (True, told)
+    assert "cancels every open order of a symbol" in answer["notice"]
+    VenueCountdown.objects.create(
+        account=account, symbol="X/USDT:USDT", error="timeout", failures=1
+    )
+    detail = call("GET", f"/accounts/{account.pk}", person=viewer).json()
+    assert detail["account"]["settings"]["dead_man"] == {
+        "available": True,
+        "seconds": 30,
+        "countdowns": [
+            {
+                "symbol": "X/USDT:USDT",
+                "state": "failing",
+                "told_at": None,
+                "runs_until": None,
+                "error": "timeout",
+            }
+        ],
+    }
 
 
 def test_an_account_is_put_into_a_group(call: Call, admin: Person, group: Group) -> None:
@@ -231,6 +266,7 @@ FOREIGN = [
     ("GET", "/accounts/{account}", None),
     ("DELETE", "/accounts/{account}", None),
     ("POST", "/accounts/{account}/update-credentials", {"api_key": "k", "api_secret": "s"}),
+    ("POST", "/accounts/{account}/dead-man", {"seconds": 30}),
     ("POST", "/accounts/{account}/sync-balance", None),
     ("POST", "/accounts/{account}/assign-group", {"group_id": 1}),
     ("GET", "/groups/{group}", None),

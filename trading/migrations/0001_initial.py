@@ -1008,4 +1008,46 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="VenueCountdown",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("symbol", models.CharField(blank=True, default="", max_length=60)),
+                ("seconds", models.PositiveSmallIntegerField(default=0)),
+                ("told_at", models.DateTimeField(null=True)),
+                ("may_run_until", models.DateTimeField(null=True)),
+                ("is_held_back", models.BooleanField(default=False)),
+                ("error", models.CharField(blank=True, default="", max_length=60)),
+                ("failures", models.PositiveSmallIntegerField(default=0)),
+                ("next_at", models.DateTimeField(default=common.clock.now)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="countdowns",
+                        to="accounts.account",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("account_id", "symbol"),
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("may_run_until__isnull", False)),
+                        fields=["account"],
+                        name="countdown_running",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "symbol"), name="one_countdown_per_account_and_symbol"
+                    )
+                ],
+            },
+        ),
     ]

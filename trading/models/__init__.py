@@ -1,6 +1,7 @@
 """The ledger's rows."""
 
 from .commands import Command, Execution, MagicCounter
+from .countdowns import VenueCountdown
 from .deals import CashFlow, Deal, TradeCursor
 from .follow_ups import FollowUp
 from .lanes import LaneLease, LaneWorker
@@ -26,4 +27,5 @@ __all__ = [
     "Protection",
     "Snapshot",
     "TradeCursor",
+    "VenueCountdown",
 ]

@@ -21,7 +21,6 @@ from trading.models import Order
 from .fills import Told, import_told, import_trades
 from .lanes import wake_sweep
 from .transitions import Moves
-from .venue_access import MOVED
 
 RETRY_NOT_SENT_FOR = timedelta(seconds=60)
 RETRY_PAUSE = timedelta(seconds=1)
@@ -225,9 +224,10 @@ def suspend_moved(account: Account, error: BaseException) -> None:
     """Suspend an account whose venue stands where nobody confirmed it, so that a person sees why
     nothing of it is asked or cancelled; any other error changes nothing.
     """
-    if isinstance(error, DomainError) and error.code == MOVED:
+    code = error.code if isinstance(error, DomainError) else ""
+    if code == "venue_address_changed":
         message = "Its venue's address changed and nobody has confirmed it: activate the account."
-        suspend_account(account, reason=MOVED, message=message)
+        suspend_account(account, reason=code, message=message)
 
 
 def suspend_account(account: Account, *, reason: str, message: str) -> None:

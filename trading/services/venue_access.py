@@ -9,7 +9,6 @@ from exchanges.protocol import OrderRequest
 from exchanges.venues import Venue, resolve
 from trading.models import Order
 
-MOVED = "venue_address_changed"
 _FIELDS = (("apiKey", "api_key"), ("secret", "api_secret"), ("password", "passphrase"))
 
 
@@ -51,7 +50,9 @@ def demand_address(account: Account) -> None:
     Invalid ``venue_address_changed``, and as :func:`venue_of`.
     """
     if moved_address(account):
-        raise Invalid("The venue's address changed since the account was made.", code=MOVED)
+        raise Invalid(
+            "The venue's address changed since the account was made.", code="venue_address_changed"
+        )
 
 
 def order_request(order: Order) -> OrderRequest:

@@ -115,7 +115,7 @@ def countdown(engine: Engine, ask: Ask) -> Any:
         running.cancel()
     if wait:
         engine.countdowns[ask.account, market.symbol] = asyncio.get_running_loop().call_later(
-            wait / 1000, _cancel_plain, engine, ask, market.symbol
+            wait / 1000, _run_out, engine, ask, market.symbol
         )
     return {"symbol": market.id, "countdownTime": str(wait)}
 
@@ -190,6 +190,13 @@ def _cancel_plain(engine: Engine, ask: Ask, symbol: str) -> None:
     for order in lookups.working(engine, ask, symbol):
         if not order.waits_for_trigger:
             engine.cancel(order)
+
+
+def _run_out(engine: Engine, ask: Ask, symbol: str) -> None:
+    """Nobody told the countdown again: cancel, unless the exchange has closed meanwhile."""
+    del engine.countdowns[ask.account, symbol]
+    if engine.is_open:
+        _cancel_plain(engine, ask, symbol)
 
 
 def _side(order: BookOrder | None) -> str:

@@ -15,7 +15,7 @@ from surfaces.dashboard import figures, rows
 from surfaces.dashboard.access import page
 from surfaces.dashboard.views.data import TIMEFRAMES, candle_table
 from surfaces.dashboard.views.lists import text_of
-from trading.models import Order
+from trading.models import Order, VenueCountdown
 
 ROWS = 25
 DEFAULT_SYMBOL = "BTC/USDT"
@@ -76,6 +76,7 @@ def account_detail(request: Any, account_id: int) -> HttpResponse:
             "account": account,
             "books": [account.book],
             "stream": stream_of(account),
+            "countdowns": VenueCountdown.objects.visible_to(principal).filter(account=account),
             "balances": rows.prepared(principal, "balances", [account])[0],
             "positions": newest("positions", rows.positions(principal).open()),
             "orders": newest("orders", rows.orders(principal)),
