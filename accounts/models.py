@@ -141,6 +141,15 @@ class Account(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.venue})"
 
+    @property
+    def kept_position_mode(self) -> str:
+        """How positions are kept where the orders of its book go: a book of our own nets, else as
+        the venue said last (empty: not yet).
+        """
+        if self.book in (Book.PAPER, Book.SHADOW):
+            return self.VenueMode.ONE_WAY.value
+        return str(self.venue_position_mode)
+
     def in_book(self, book: str) -> "Account":
         """The account as its orders in a book see it: itself, or a view that is never saved."""
         if book == self.book:

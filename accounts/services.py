@@ -16,7 +16,7 @@ from exchanges.quirks import needs_passphrase
 from exchanges.venues import Venue, resolve
 from users.permissions import MANAGE, demand
 
-from .books import MODES, PAPER, SHADOW, SIMULATED, sent_book
+from .books import MODES, PAPER, SHADOW, sent_book
 from .models import Account, Book
 from .principals import demand_organisation_wide
 
@@ -57,13 +57,13 @@ def create_account(
     a testnet gives rehearsal, and elsewhere ``mode`` chooses paper or live. With ``verify`` the
     account is due for its first reading at once; who wants the outcome now calls
     ``trading.services.reconcile.sync_account`` after the commit. Raises Denied, Invalid
-    (``unknown_venue``, ``mode_unavailable``, ``passphrase_required``), Conflict
+    (``unknown_venue``, ``passphrase_required``), Conflict
     (``duplicate_key``, ``name_taken``).
     """
     demand_organisation_wide(principal)
     where = resolve(venue, is_testnet=is_testnet)
     book = _book_for(where, mode=mode, is_testnet=is_testnet)
-    _demand_kind(book, market_type=market_type, position_mode=position_mode)
+    _demand_kind(market_type=market_type, position_mode=position_mode)
     account = Account(
         organisation_id=principal.organisation_id,
         venue=where.name,
@@ -163,19 +163,13 @@ def _book_for(where: Venue, *, mode: str, is_testnet: bool) -> str:
     return mode if mode == SHADOW or (mode == PAPER and sent == Book.LIVE) else sent
 
 
-def _demand_kind(book: str, *, market_type: str, position_mode: str) -> None:
+def _demand_kind(*, market_type: str, position_mode: str) -> None:
     if position_mode not in Account.PositionMode.values:
         raise Invalid(
             "Unknown position mode.", fields={"position_mode": "must be netting or hedge"}
         )
     if market_type not in Account.MarketType.values:
         raise Invalid("Unknown market type.", fields={"market_type": "must be spot or swap"})
-    if market_type != Account.MarketType.SPOT and book in SIMULATED:
-        raise Invalid(
-            "Paper and shadow accounts trade spot only.",
-            code="mode_unavailable",
-            fields={"market_type": "must be spot"},
-        )
 
 
 def _leverage(value: int, market_type: str) -> int:

@@ -27,6 +27,7 @@ from .connection import VenueConnection, deadline_passed, send_by
 from .outcomes import NOT_SENT, UNKNOWN, VenueError
 from .paper import STARTING_BALANCE, PaperClient
 from .paper_books import PaperStore
+from .paper_contracts import PaperContracts, ShadowContracts
 from .protocol import AccountRef, OrderRequest, VenueClient, VenueOrder
 from .shadow import ShadowClient
 from .streams import StreamHub
@@ -84,7 +85,7 @@ class Gateway:
         self._clients: dict[ClientKey, VenueClient] = {}
         self._makings: dict[ClientKey, SharedAttempt[VenueClient]] = {}
         self._turns = Turns()
-        self._leverages: dict[tuple[int, str], tuple[int, float]] = {}
+        self._leverages: dict[tuple[int, str, str], tuple[int, float]] = {}
         self._session: Session | None = None
         self._ssl_context = ssl.create_default_context()
         self.streams = StreamHub(self._connection_of)
@@ -155,13 +156,16 @@ class Gateway:
     async def _new_client(self, account: AccountRef) -> VenueClient:
         connection = await self._connection_of(account)
         await connection.public()
+        is_spot = account.market_type == "spot"
         if account.book == "paper":
-            return PaperClient(**self._own_book(account, connection))
+            paper = PaperClient if is_spot else PaperContracts
+            return paper(**self._own_book(account, connection))
         real = CcxtClient(connection, connection.new_exchange(account.secrets()))
         if account.book != "shadow":
             return real
         max_age_ms = settings.QUOTE_MAX_AGE_SECONDS * 1000
-        return ShadowClient(**self._own_book(account, connection), real=real, max_age_ms=max_age_ms)
+        shadow = ShadowClient if is_spot else ShadowContracts
+        return shadow(**self._own_book(account, connection), real=real, max_age_ms=max_age_ms)
 
     def _own_book(self, account: AccountRef, connection: VenueConnection) -> dict[str, Any]:
         """What a client needs whose fills are our own."""
@@ -237,7 +241,7 @@ class Gateway:
 
     async def _leveraged(self, client: VenueClient, sending: Sending) -> None:
         """Set the symbol's leverage unless this process has just done so; raises VenueError."""
-        key = (sending.account.account_id, sending.request.symbol)
+        key = (sending.account.account_id, sending.account.book, sending.request.symbol)
         known, until = self._leverages.get(key, (0, 0.0))
         is_known = known == sending.leverage and time.monotonic() < until
         if sending.leverage and not is_known:

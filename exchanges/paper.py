@@ -48,7 +48,8 @@ class BookChanged(DatabaseError):
 
 
 class PaperClient:
-    """One account's paper book; implements ``VenueClient`` for spot markets.
+    """One account's paper book; implements ``VenueClient`` for spot markets, for contracts see
+    ``paper_contracts``.
 
     Market orders fill at the quote (ask for a buy, bid for a sell, else the last price), limit
     orders rest until ``tick`` brings their price. The book is saved before any answer is given; if
@@ -61,6 +62,7 @@ class PaperClient:
     """
 
     fills_on_touch = True
+    market_type = "spot"
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class PaperClient:
         load: LoadBook,
         save: SaveBook,
         is_current: IsCurrent | None = None,
-        fee_rate: Decimal = Decimal("0.001"),
+        fee_rate: Decimal | None = None,
         balances: dict[str, Decimal] | None = None,
         clock: Callable[[], int] = wall_clock_ms,
     ) -> None:
@@ -81,11 +83,20 @@ class PaperClient:
         self._load = load
         self._save = save
         self._is_current = is_current
-        self._fees = FeeRule(fee_rate)
+        self._fees = self.fee_rule(fee_rate)
         self._starting = {"USDT": STARTING_BALANCE} if balances is None else balances
         self._clock = clock
         self._book: MatchingCore | None = None
         self._lock = asyncio.Lock()
+
+    @classmethod
+    def fee_rule(cls, rate: Decimal | None) -> FeeRule:
+        """What a fill costs: 0.1 % of what is received unless told otherwise."""
+        return FeeRule(Decimal("0.001") if rate is None else rate)
+
+    def new_core(self) -> MatchingCore:
+        """An empty book."""
+        return MatchingCore((), fees=self._fees, fills_on_touch=self.fills_on_touch)
 
     async def place(self, request: OrderRequest) -> VenueOrder:
         """Match one order against the present quote.
@@ -94,8 +105,8 @@ class PaperClient:
         ``duplicate_order_id``.
         """
         rules = await self._rules(request.symbol)
-        if rules.market_type != "spot":
-            raise not_supported("paper accounts trade spot only")
+        if rules.market_type != self.market_type:
+            raise not_supported(f"this book is of {self.market_type} markets")
         quote = await self._quotes(request.symbol)
         if quote is None:
             raise VenueError(
@@ -156,20 +167,22 @@ class PaperClient:
 
     async def balances(self) -> dict[str, VenueBalance]:
         """Non-zero balances by currency."""
-        return await self._on_book(
-            lambda book: {
-                currency: VenueBalance(currency, wallet.free, wallet.used)
-                for currency, wallet in book.accounts[self._account].wallets.items()
-                if wallet.free or wallet.used
-            }
-        )
+        return await self._on_book(self.balances_in)
+
+    def balances_in(self, book: MatchingCore) -> dict[str, VenueBalance]:
+        """What the book says of the wallets."""
+        return {
+            currency: VenueBalance(currency, wallet.free, wallet.used)
+            for currency, wallet in book.accounts[self._account].wallets.items()
+            if wallet.free or wallet.used
+        }
 
     async def edit(self, exchange_order_id: str, request: OrderRequest) -> None:
         """Paper orders are changed by cancelling and placing anew: always NOT_SENT."""
         raise not_supported("a paper order cannot be changed in place")
 
     async def positions(self, symbols: Sequence[str]) -> list[VenuePosition]:
-        """Always empty: paper accounts trade spot only."""
+        """None on spot."""
         return []
 
     async def funding(self, symbol: str, since_ms: int) -> list[VenueFunding]:
@@ -177,7 +190,7 @@ class PaperClient:
         return []
 
     async def is_hedged(self, symbol: str = "") -> bool:
-        """Always False: paper accounts trade spot only."""
+        """A book of our own nets."""
         return False
 
     async def may_trade(self) -> bool | None:
@@ -190,18 +203,22 @@ class PaperClient:
 
     async def set_leverage(self, symbol: str, leverage: Decimal) -> None:
         """Spot has no leverage: always NOT_SENT."""
-        raise not_supported("paper accounts trade spot only")
+        raise not_supported("spot has no leverage")
 
     async def tick(self, quote: Quote) -> list[VenueTrade]:
-        """Let a new price reach the resting orders; returns the executions it made."""
+        """Let a new price reach what stands in the book; returns the executions it made."""
 
         def advance(book: MatchingCore) -> list[VenueTrade]:
-            if not book.open.get(quote.symbol):
+            if not self.is_touched_by(book, quote.symbol):
                 return []
             events = book.tick(quote.symbol, quote.price, self._clock())
             return [venue_trade(event.trade) for event in events if event.trade]
 
         return await self._on_book(advance)
+
+    def is_touched_by(self, book: MatchingCore, symbol: str) -> bool:
+        """Whether a price of the symbol can change anything."""
+        return bool(book.open.get(symbol))
 
     async def _on_book(self, work: Callable[[MatchingCore], T]) -> T:
         """Do ``work`` on the newest book and save what it changed, even when it ends in a Refusal;
@@ -229,7 +246,7 @@ class PaperClient:
         if self._book is not None and self._is_current is not None and await self._is_current():
             return self._book
         state = await self._load()
-        book = MatchingCore((), fees=self._fees, fills_on_touch=self.fills_on_touch)
+        book = self.new_core()
         if state:
             for rules in await asyncio.gather(*(self._rules(s) for s in state["symbols"])):
                 book.add_market(market_from_rules(rules))

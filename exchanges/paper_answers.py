@@ -17,6 +17,9 @@ CODES = {
     "insufficient_funds": "insufficient_funds",
     "would_match": "would_take",
     "unknown_symbol": "unknown_symbol",
+    "insufficient_margin": "insufficient_funds",
+    "reduce_only": "reduce_only_refused",
+    "max_position": "risk_limit",
 }
 
 
@@ -36,6 +39,7 @@ def ticket_of(request: OrderRequest) -> Ticket:
         price=request.price,
         stop_price=request.stop_price,
         time_in_force=request.time_in_force.upper(),
+        reduce_only=request.reduce_only,
     )
 
 

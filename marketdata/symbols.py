@@ -29,3 +29,8 @@ def unified_symbol(text: str, *, field: str = "symbol") -> str:
 def spelled(symbol: str, separator: str) -> str:
     """A unified symbol with another sign between base and quote."""
     return symbol.replace("/", separator, 1)
+
+
+def market_type_of(symbol: str) -> str:
+    """``swap`` for a contract's unified symbol (``BTC/USDT:USDT``), else ``spot``."""
+    return "swap" if ":" in symbol else "spot"

@@ -13,6 +13,7 @@ from exchanges.venues import Venue, resolve
 
 from .models import LastPrice, PriceWish
 from .services import RULES_MAX_AGE, market, refresh_quote
+from .symbols import market_type_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def _refresh() -> None:
         wanted_at__gte=now() - IN_USE_FOR
     ).values_list("venue", "symbol"):
         try:
-            refresh_quote(_venue(venue_key), symbol)
+            refresh_quote(_venue(venue_key), symbol, market_type_of(symbol))
         except DomainError as error:
             logger.info("price of %s at %s not renewed: %s", symbol, venue_key, error.code)
     for wish in PriceWish.objects.filter(wanted_at__gte=now() - IN_USE_FOR).exclude(
@@ -48,8 +49,9 @@ def _fulfil(wish: PriceWish) -> None:
     """Fetch a price for the first time; a symbol that is not listed rests for some hours."""
     try:
         venue = _venue(wish.venue)
-        market(venue, wish.symbol)
-        refresh_quote(venue, wish.symbol)
+        kind = market_type_of(wish.symbol)
+        market(venue, wish.symbol, kind)
+        refresh_quote(venue, wish.symbol, kind)
     except Invalid as error:
         logger.info("no price of %s at %s: %s", wish.symbol, wish.venue, error.code)
         PriceWish.objects.filter(pk=wish.pk).update(unlisted_at=now())

@@ -62,9 +62,10 @@ def test_the_mode_shadow_gives_its_book_at_every_venue(admin: Person, venue: str
 
 
 @pytest.mark.parametrize("mode", ["paper", "shadow"])
-def test_our_own_fills_are_of_spot_only(admin: Person, mode: str) -> None:
-    error = refusal(admin, venue="binance", mode=mode, market_type="swap")
-    assert (error.code, list(error.fields)) == ("mode_unavailable", ["market_type"])
+def test_our_own_fills_are_of_contracts_too(admin: Person, mode: str) -> None:
+    account = make(admin, venue="binance", mode=mode, market_type="swap", max_leverage=20)
+    assert (account.book, account.market_type, account.max_leverage) == (mode, "swap", 20)
+    assert account.kept_position_mode == "one_way"
 
 
 def test_an_unknown_venue_is_refused(admin: Person) -> None:

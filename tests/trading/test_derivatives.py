@@ -126,12 +126,9 @@ def test_a_venue_that_changes_its_mode_with_positions_open_takes_no_more_entries
     assert Alert.objects.filter(code="account_suspended").count() == 1
 
 
-def test_paper_trades_no_contracts_and_spot_has_no_leverage(principal: Principal) -> None:
+def test_spot_has_no_leverage(principal: Principal) -> None:
     given = {"principal": principal, "api_key": "k", "api_secret": "s"}
-    with pytest.raises(Invalid) as paper:
-        create_account(venue="binance", market_type="swap", **given)
     with pytest.raises(Invalid) as spot:
         create_account(venue="rehearsal", max_leverage=2, **given)
-    assert paper.value.code == "mode_unavailable"
     assert list(spot.value.fields) == ["max_leverage"]
     assert Account.objects.count() == 0

@@ -93,9 +93,12 @@ class _Known:
     cursors: dict[int, list[TradeCursor]] = field(default_factory=dict)
 
     def other_books(self, account: Account) -> list[str]:
-        """The books beside the account's own in which something is to be asked."""
-        real = [key for key in self.held if key[1] not in SIMULATED]
-        books = {book for account_id, book in (*self.orders, *real) if account_id == account.pk}
+        """The books beside the account's own in which something is to be asked: where orders work,
+        or where positions may end by themselves.
+        """
+        is_spot = account.market_type == Account.MarketType.SPOT
+        held = [key for key in self.held if not is_spot or key[1] not in SIMULATED]
+        books = {book for account_id, book in (*self.orders, *held) if account_id == account.pk}
         return sorted(books - {account.book})
 
 
@@ -124,12 +127,17 @@ def _known_of(account_ids: Sequence[int]) -> _Known:
 
 
 def _agenda(account: Account, known: _Known) -> Agenda:
-    """A book of our own beside the account's is asked for orders alone: they bring their trades."""
+    """A book of our own beside the account's is asked for orders alone, which bring their trades;
+    of contracts for trades too, since positions may be liquidated there.
+    """
     key = (account.pk, account.book)
     orders = tuple(order for order in known.orders.get(key, ()) if order.exchange_order_id)
+    held = known.held.get(key, set())
     if account.is_view and account.book in SIMULATED:
-        return Agenda(account, orders)
-    symbols = {order.symbol for order in orders} | known.held.get(key, set())
+        is_spot = account.market_type == Account.MarketType.SPOT
+        since = {} if is_spot else dict.fromkeys(sorted(held), now_ms() - OVERLAP_MS)
+        return Agenda(account, orders, since)
+    symbols = {order.symbol for order in orders} | held
     cursors = known.cursors.get(account.pk, [])
     start = _start(account)
     since = {row.symbol: look_back(account, row) for row in cursors}
@@ -181,7 +189,7 @@ async def ask(agenda: Agenda) -> Report:
     client = await gateway().client(account_ref(agenda.account))
     report = Report()
     if agenda.account.book in SIMULATED:
-        for symbol in {order.symbol for order in agenda.orders}:
+        for symbol in {order.symbol for order in agenda.orders} | _exposed(agenda):
             await gateway().advance_paper(account_ref(agenda.account), symbol)
     for order in agenda.orders:
         found = await client.find_order(
@@ -205,9 +213,16 @@ async def ask(agenda: Agenda) -> Report:
     return report
 
 
+def _exposed(agenda: Agenda) -> set[str]:
+    """The symbols of a book of our own whose price may end a position."""
+    is_spot = agenda.account.market_type == Account.MarketType.SPOT
+    return set() if is_spot else set(agenda.trades_since)
+
+
 async def _ask_derivatives(client: VenueClient, agenda: Agenda, report: Report) -> None:
     """Position mode, positions and funding. Funding that cannot be told keeps nothing else back."""
-    report.is_hedged = await client.is_hedged(next(iter(agenda.trades_since), ""))
+    if agenda.account.book not in SIMULATED:
+        report.is_hedged = await client.is_hedged(next(iter(agenda.trades_since), ""))
     report.positions = await client.positions(list(agenda.trades_since))
     for symbol, since_ms in agenda.funding_since.items():
         try:

@@ -200,7 +200,7 @@ def _demand_derivative(account: Account, intent: OrderIntent, rules: MarketRules
         raise _Refused("contract_not_supported", "only contracts settled in their quote currency")
     if rules.contract_size != 1:
         raise _Refused("contract_not_supported", "only contracts of one unit of the base currency")
-    if not account.venue_position_mode:
+    if not account.kept_position_mode:
         raise _Refused("venue_mode_unknown", "the venue has not told its position mode yet")
     if not intent.reduce_only and intent.leverage > account.max_leverage:
         raise _Refused(

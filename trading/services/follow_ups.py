@@ -14,6 +14,7 @@ from common.errors import DomainError
 from events.models import Event
 from exchanges.venues import resolve
 from marketdata.services import refresh_quote
+from marketdata.symbols import market_type_of
 from trading.models import Deal, FollowUp
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ def look() -> int:
 
 def _fill(venue: str, is_testnet: bool, symbol: str, rows: Iterable[FollowUp]) -> int:
     try:
-        told = refresh_quote(resolve(venue, is_testnet=is_testnet), symbol)
+        where = resolve(venue, is_testnet=is_testnet)
+        told = refresh_quote(where, symbol, market_type_of(symbol))
     except DomainError as error:
         logger.info("price of %s at %s after a fill: %s", symbol, venue, error.code)
         return 0

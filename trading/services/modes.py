@@ -53,8 +53,6 @@ def effective_mode(principal: Principal, account: Account, intent: OrderIntent) 
         if not intent.allow_downgrade:
             raise problem
         effective = Effective(SHADOW, asked, downgraded=problem.code)
-    if effective.book in SIMULATED and account.market_type != Account.MarketType.SPOT:
-        raise ModeRefused("mode_unavailable", "paper and shadow trade spot only")
     return effective
 
 

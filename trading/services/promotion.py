@@ -36,8 +36,8 @@ def change_mode(
     answered last time, and nothing open in the book it leaves. A demotion needs the right to trade
     and is never refused for what is open: that is counted, stays followed and can be closed. Holds
     the account's row lock, as every submission does. Raises Denied, Invalid (``unknown_mode``,
-    ``confirmation_mismatch``, ``mode_unavailable``), Conflict (``promotion_skips_a_step``,
-    ``positions_open``, ``account_not_ready``), NotFound.
+    ``confirmation_mismatch``), Conflict (``promotion_skips_a_step``, ``positions_open``,
+    ``account_not_ready``), NotFound.
     """
     _demand_words(mode, confirm, reason)
     rows = Account.objects.visible_to(principal).select_for_update(no_key=True)
@@ -58,8 +58,6 @@ def change_mode(
         return left
     if steps > 0:
         _demand_ready(left, steps)
-    elif row.market_type != Account.MarketType.SPOT:
-        raise Invalid("Paper and shadow trade spot only.", code="mode_unavailable")
     _move(principal, left, mode, reason)
     return left
 

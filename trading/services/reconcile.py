@@ -164,7 +164,8 @@ def import_report(agenda: Agenda, report: Report) -> None:
     for symbol, trades in report.trades.items():
         held_back = _unexplained(account, symbol, trades, report.strangers)
         sound = [each for each in trades if each not in held_back]
-        if import_trades(account, symbol, sound, moves, strangers=report.strangers):
+        is_new = import_trades(account, symbol, sound, moves, strangers=report.strangers)
+        if is_new and account.book not in SIMULATED:
             _suspect_stream(account, symbol, began, report.asked_ms)
         if account.book not in SIMULATED:
             is_long = agenda.trades_since.get(symbol, 0) <= long_look(account, cursors[symbol])

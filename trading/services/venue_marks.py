@@ -13,7 +13,7 @@ from .folding import is_hedging
 
 def is_per_side(account: Account) -> bool:
     """Whether ours and the venue's positions are matched side by side, not by their sum."""
-    return is_hedging(account) and account.venue_position_mode == Account.VenueMode.HEDGE
+    return is_hedging(account) and account.kept_position_mode == Account.VenueMode.HEDGE
 
 
 def holding_at_venue(position: Position) -> Holding:
@@ -34,7 +34,7 @@ def mark_for_venue(order: Order, positions: Iterable[Position]) -> None:
     per_side = is_per_side(account)
     leg = venue_leg(
         market_type=account.market_type,
-        venue_mode=account.venue_position_mode,
+        venue_mode=account.kept_position_mode,
         side=order.side,
         reduce_only=order.reduce_only,
         quantity=order.quantity,
@@ -57,6 +57,7 @@ def is_taken_as_reducing(position: Position, quantity: Decimal) -> bool:
         return True
     close = Order(
         account=account,
+        book=position.book,
         symbol=position.symbol,
         side="sell" if position.side == "buy" else "buy",
         quantity=quantity,
@@ -74,7 +75,9 @@ def _leaving(order: Order, per_side: bool) -> Decimal:
     """What other live orders of the same side have still to execute; a close's own take-profits are
     cancelled before it is sent.
     """
-    rows = Order.objects.live().filter(account=order.account, symbol=order.symbol, side=order.side)
+    rows = Order.objects.live().filter(
+        account=order.account, book=order.book, symbol=order.symbol, side=order.side
+    )
     rows = rows.exclude(position=order.position_id, is_protective=True)
     if per_side:
         rows = rows.filter(reduce_only=True)

@@ -182,6 +182,11 @@ class MarginCore(MatchingCore):
                 events += self._liquidate(name, symbol, now_ms)
         return events
 
+    def forget(self, name: str, *, keep: int) -> None:
+        """As for coins, and of the incomes all but the newest ``keep``."""
+        super().forget(name, keep=keep)
+        del self.margin[name].incomes[:-keep]
+
     def drain(self) -> dict[str, Any] | None:
         """What changed since the last drain, positions and incomes among it."""
         changes = super().drain()
