@@ -262,10 +262,18 @@ class CcxtClient:
         return any(row.get("hedged") is True for row in rows)
 
     async def count_down(self, symbol: str, seconds: int) -> None:
-        """Start or stop the venue's dead man's switch; success is the venue's readable word."""
+        """Start or stop the venue's dead man's switch; success is the venue's readable word. It
+        takes no part of the budget that orders may need (NOT_SENT ``budget_short``).
+        """
         countdown = self._connection.quirks.countdown
         if countdown is None or self._connection.market_type not in countdown.markets:
             raise _not_supported("the venue has no countdown that cancels orders")
+        if not self._connection.limiter.take_spare(countdown.weight - 1):
+            raise VenueError(
+                outcome=NOT_SENT,
+                code="budget_short",
+                message="the request budget is for orders now",
+            )
         market_id = self._exchange.market_id(symbol) if countdown.per_symbol else ""
         name, arguments = countdown.call(market_id, seconds * 1000)
         await self._read(getattr(self._exchange, name), *arguments)

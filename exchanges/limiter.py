@@ -33,6 +33,16 @@ class VenueLimiter:
         if self._tokens < 0:
             await asyncio.sleep(-self._tokens / self._rate)
 
+    def take_spare(self, cost: float) -> bool:
+        """Take a part of the budget that nobody misses: at least a quarter of the burst stays.
+        False, and nothing taken, where there is less.
+        """
+        self._refill()
+        is_spare = self._tokens - cost >= self._burst / 4
+        if is_spare:
+            self._tokens -= cost
+        return is_spare
+
     def _refill(self) -> None:
         moment = time.monotonic()
         gained = (moment - self._filled_at) * self._rate

@@ -83,7 +83,7 @@ BINANCE_USDM = Quirks(
     trade_page=1000,
     hedge=HEDGE_UNIFIED,
     edits=frozenset({"swap"}),
-    countdown=Countdown(frozenset({"swap"}), per_symbol=True, call=_countdown),
+    countdown=Countdown(frozenset({"swap"}), per_symbol=True, weight=10, call=_countdown),
     forced_order_ids=_FORCED,
     pro_streams=PRIVATE_STREAMS,
     # 2400 weight a minute, 1 for an order, 5 for a list of trades.

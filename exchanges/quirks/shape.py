@@ -30,12 +30,14 @@ class Countdown:
     """A venue's dead man's switch: unless it is told again in time, it cancels all open orders, of
     one symbol (``per_symbol``) or of the account, whoever placed them.
 
-    ``markets`` are the market types that have it. ``call`` makes the name of ccxt's method and its
+    ``markets`` are the market types that have it, ``weight`` is what a request counts of the
+    venue's budget. ``call`` makes the name of ccxt's method and its
     arguments from a market's id at the venue and milliseconds; 0 stops the countdown.
     """
 
     markets: frozenset[str]
     per_symbol: bool = False
+    weight: int = 1
     call: Callable[[str, int], tuple[str, tuple[Any, ...]]] = _unified
 
 

@@ -205,3 +205,17 @@ def test_a_venue_without_a_countdown_is_asked_for_none(ccxt_id: str) -> None:
     with pytest.raises(VenueError) as error:
         count_down(ccxt_id, SPOT, 30)
     assert (error.value.outcome, error.value.code) == (NOT_SENT, "not_supported")
+
+
+def test_a_countdown_leaves_the_budget_to_orders() -> None:
+    async def work(desk: Desk) -> tuple[str, int]:
+        limiter = desk.client._connection.limiter
+        await limiter.acquire(cost=292)  # of 400; nine more would leave less than a quarter
+        with pytest.raises(VenueError) as short:
+            await desk.client.count_down(SWAP, 30)
+        assert desk.session.requests == []
+        with pytest.raises(VenueError, match="no_id|unclear_answer"):
+            await desk.client.place(order("binance", SWAP))
+        return short.value.code, len(desk.session.requests)
+
+    assert with_desk("binance", SWAP, work) == ("budget_short", 1)
