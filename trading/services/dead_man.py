@@ -125,6 +125,8 @@ class DeadMan:
         for key, told in list(self._under_way.items()):
             if told.answer.done():
                 del self._under_way[key]
+                if told.answer.cancelled():  # the gateway ended: whoever comes next sees the row
+                    continue
                 error = told.answer.exception()
                 if error is None:
                     _note_success(told.row, told.seconds)
