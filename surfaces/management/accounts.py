@@ -10,6 +10,7 @@ from accounts.models import Account, StreamStatus
 from accounts.safety import safety_of
 from accounts.services import create_account, update_credentials
 from common.errors import DomainError
+from common.principal import Principal
 from groups.models import Group
 from groups.services import add_accounts
 from reports.accounts import AccountDetail, Results, details_of
@@ -95,7 +96,7 @@ class AccountDetailView(AccountView):
         performance = account.pop("performance")
         references = account.pop("references")
         account["balances"]["currencies"] = _currencies(detail.account)
-        account["settings"] = _settings(detail.account)
+        account["settings"] = _settings(self.principal, detail.account)
         return Response(
             {
                 "account": account,
@@ -164,7 +165,11 @@ class DeadManView(AccountView):
             principal=self.principal, account=self.account(account_id), **self.input()
         )
         return Response(
-            {"success": True, "dead_man": _dead_man(account), "notice": notice(account)}
+            {
+                "success": True,
+                "dead_man": _dead_man(self.principal, account),
+                "notice": notice(account),
+            }
         )
 
 
@@ -275,16 +280,16 @@ def _stream(status: StreamStatus) -> dict[str, Any]:
     }
 
 
-def _settings(account: Account) -> dict[str, Any]:
+def _settings(principal: Principal, account: Account) -> dict[str, Any]:
     return {
         "market_type": account.market_type,
         "position_mode": account.position_mode,
         "max_leverage": account.max_leverage,
-        "dead_man": _dead_man(account),
+        "dead_man": _dead_man(principal, account),
     }
 
 
-def _dead_man(account: Account) -> dict[str, Any]:
+def _dead_man(principal: Principal, account: Account) -> dict[str, Any]:
     """The setting, and how each countdown stands that the venue was told of."""
     return {
         "available": countdown_of(account) is not None,
@@ -297,6 +302,6 @@ def _dead_man(account: Account) -> dict[str, Any]:
                 "runs_until": moment(row.may_run_until) if row.is_armed else None,
                 "error": row.error or None,
             }
-            for row in VenueCountdown.objects.filter(account=account)
+            for row in VenueCountdown.objects.visible_to(principal).filter(account=account)
         ],
     }
