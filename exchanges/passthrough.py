@@ -51,6 +51,8 @@ _TABLE: tuple[tuple[str, str, tuple[str, ...], bool], ...] = (
 # The keys of ccxt's ``params`` that may be given; everything else reaches the exchange unseen.
 PARAMS = frozenset({"until", "clientOrderId"})
 NEEDED = frozenset({"id"})
+# What ccxt itself takes where these are not given.
+DEFAULTS = {"timeframe": "1m"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,10 @@ def allowed_call(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> C
         raise Invalid("The arguments are not acceptable.", fields=faults)
     return Call(
         function,
-        (*(values.get(each) for each in function.takes), values.get("params") or {}),
+        (
+            *(values.get(each, DEFAULTS.get(each)) for each in function.takes),
+            values.get("params") or {},
+        ),
     )
 
 

@@ -51,7 +51,8 @@ def done(
 
 def _only_safe(items: Sequence[Any]) -> bool:
     """Whether the commands only cancel and close."""
-    return all(isinstance(item, dict) and item.get("command") in SAFE for item in items)
+    words = [item.get("command") if isinstance(item, dict) else None for item in items]
+    return all(isinstance(word, str) and word in SAFE for word in words)
 
 
 def _is_atomic(request: Request) -> bool:

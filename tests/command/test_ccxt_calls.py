@@ -44,6 +44,25 @@ def test_reading_functions_answer_in_both_spellings(terminal: Terminal, account:
     assert isinstance(ask(terminal, account, "fetch_time").json()["result"], int)
     rows = ask(terminal, account, "fetch_ohlcv", SYMBOL, timeframe="1m", limit=2).json()["result"]
     assert len(rows) == 2
+    assert ask(terminal, account, "fetch_ohlcv", SYMBOL).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("func", "args", "status", "code"),
+    [
+        ("fetch_ticker", [], 422, "bad_request"),
+        ("fetch_ticker", ["NOPE/USDT"], 422, "unknown_symbol"),
+        ("fetch_trades", [], 422, "bad_request"),
+        ("fetch_ohlcv", [SYMBOL, "9z"], 422, "bad_request"),
+        ("fetch_my_trades", [], 422, "bad_request"),
+        ("fetch_order", ["999999", SYMBOL], 404, "order_not_found"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_no_fault_of_the_exchange(
+    terminal: Terminal, account: Account, func: str, args: list[str], status: int, code: str
+) -> None:
+    response = ask(terminal, account, func, *args)
+    assert (response.status_code, response.json()["detail"]["code"]) == (status, code)
 
 
 def test_orders_become_commands(terminal: Terminal, account: Account) -> None:

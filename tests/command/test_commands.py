@@ -112,6 +112,66 @@ def test_a_wrong_field_is_named_and_nothing_is_written(
     assert not Command.objects.exists()
 
 
+NO_WORDS = (None, True, 1, 1.5, [], {}, {"a": 1}, ["send_order"], "", "SEND_ORDER", "x" * 9999)
+NO_NUMBERS = (None, True, -1, 1.5, 10**30, "-1", "1.5", "\u0661", "x", "", [], {}, "9" * 40)
+NO_AMOUNTS = (True, 0, -1, "0", "-0", "NaN", "Infinity", "1e400", "0x10", "1_0", "", [], {}, 10**30)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "values"),
+    [
+        ("send_order", "position_id", NO_NUMBERS[1:]),
+        ("send_order", "price", NO_AMOUNTS),
+        ("cancel_order", "order_id", NO_NUMBERS),
+        ("change_order", "order_id", NO_NUMBERS),
+        ("change_order", "new_price", NO_AMOUNTS),
+        ("change_order", "new_qty", NO_AMOUNTS),
+        ("close_by", "position_id_a", NO_NUMBERS),
+        ("close_by", "position_id_b", NO_NUMBERS),
+        ("close_by", "qty", NO_AMOUNTS),
+        ("close_position", "position_id", NO_NUMBERS),
+        ("close_position", "qty", NO_AMOUNTS),
+        ("close_position", "order_type", NO_WORDS[1:]),
+    ],
+)
+def test_whatever_stands_in_a_field_is_refused_by_its_name(
+    terminal: Terminal, account: Account, kind: str, field: str, values: tuple[Any, ...]
+) -> None:
+    good = {
+        "send_order": buy(account)["payload"],
+        "cancel_order": {"order_id": 1},
+        "change_order": {"order_id": 1, "new_price": "1"},
+        "close_by": {"position_id_a": 1, "position_id_b": 2},
+        "close_position": {"position_id": 1},
+    }[kind]
+    results = terminal.send(*(command(kind, account, **{**good, field: value}) for value in values))
+    assert [list(each["error"]["fields"]) for each in results] == [[f"payload.{field}"]] * len(
+        values
+    )
+    assert not Command.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("command", NO_WORDS),
+        ("account_id", NO_NUMBERS),
+        ("request_id", (True, 1, 1.5, [], {}, "", " ", "x" * 121)),
+        ("payload", (True, 1, [], "", "x")),
+    ],
+)
+def test_a_command_that_is_none_is_told_under_its_request_id(
+    terminal: Terminal, account: Account, field: str, values: tuple[Any, ...]
+) -> None:
+    sent = [{**buy(account), "request_id": "mine", field: value} for value in values]
+    results = terminal.send(*sent)
+    assert {each["error"]["code"] for each in results} == {"validation_error"}
+    assert [list(each["error"]["fields"]) for each in results] == [[field]] * len(values)
+    if field != "request_id":
+        assert {each["request_id"] for each in results} == {"mine"}
+    assert not Command.objects.exists()
+
+
 def test_the_size_of_a_batch_is_bounded(terminal: Terminal, account: Account) -> None:
     for count in (0, 101):
         response = terminal.call("POST", "/position/commands", [buy(account)] * count)

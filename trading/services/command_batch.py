@@ -17,7 +17,7 @@ from common.principal import TRADE, Principal
 from trading.models import Command, Order, Position
 
 from .command_acts import ACTS, Asked
-from .command_items import Item, Kind, read_item
+from .command_items import Item, Kind, given_request_id, read_item
 from .commands import submit
 from .fills import hold_streams
 from .intents import OrderIntent, payload_hash
@@ -126,7 +126,8 @@ class _Batch:
         try:
             item = read_item(given, account_id=account_id)
         except Invalid as error:
-            self._results[index] = _failure(index, error)
+            refused = _failure(index, error)
+            self._results[index] = replace(refused, request_id=given_request_id(given))
             return
         self._items[index] = replace(item, request_id=item.request_id or f"auto:{uuid4().hex}")
 

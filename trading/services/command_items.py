@@ -152,6 +152,14 @@ FIELDS: dict[str, tuple[_Field, ...]] = {
 }
 
 
+def given_request_id(given: Any) -> str:
+    """The request id of an item that cannot be read, so that its error can be told apart; empty
+    where that is none either.
+    """
+    text = given.get("request_id") if isinstance(given, dict) else None
+    return text.strip() if isinstance(text, str) and len(text.strip()) <= MAX_REQUEST_ID else ""
+
+
 def read_item(given: Any, *, account_id: int | None = None) -> Item:
     """The item behind a JSON value; raises Invalid with its faults by field.
 

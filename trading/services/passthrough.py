@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from accounts.models import Account
-from common.errors import Conflict, DomainError, Invalid, Unavailable
+from common.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 from common.principal import Principal
 from exchanges.gateway import gateway
 from exchanges.outcomes import REFUSED, VenueError
@@ -14,6 +14,9 @@ from .command_batch import ItemResult, run_batch
 from .venue_access import account_ref, demand_address
 
 PATIENCE_SECONDS = 15.0
+# What is wrong with a reading call itself, also where ccxt says so before anything is sent; asking
+# again is of no use.
+_OF_THE_CALL = frozenset({"bad_request", "unknown_symbol", "not_supported"})
 _ORDER_PARAMS = {
     "timeInForce": "time_in_force",
     "postOnly": "post_only",
@@ -35,8 +38,9 @@ def call_ccxt(
     ``cancel_order`` become commands, known by our order numbers, under every guard.
 
     The account is one the principal sees. Raises NotFound ``function_not_found`` before anything
-    is called, Conflict ``account_disabled``, Invalid (``venue_address_changed`` where credentials
-    would go to an address that nobody confirmed), Unavailable, and what the commands raise.
+    is called and ``order_not_found``, Conflict ``account_disabled``, Invalid
+    (``venue_address_changed`` where credentials would go to an address that nobody confirmed),
+    Unavailable, and what the commands raise.
     """
     as_command = _COMMANDS.get(name)
     if as_command is not None:
@@ -49,9 +53,15 @@ def call_ccxt(
     try:
         return gateway().run(call_function(account_ref(account), call), timeout=PATIENCE_SECONDS)
     except VenueError as error:
-        if error.outcome == REFUSED or error.code == "not_supported":
-            raise Invalid("The exchange refuses the call.", code=error.code) from error
-        raise Unavailable("The exchange did not answer the call.", code=error.code) from error
+        raise _fault(error) from error
+
+
+def _fault(error: VenueError) -> DomainError:
+    if error.code == "order_not_found":
+        return NotFound("The exchange knows no such order.", code=error.code)
+    if error.outcome == REFUSED or error.code in _OF_THE_CALL:
+        return Invalid("The exchange refuses the call.", code=error.code)
+    return Unavailable("The exchange did not answer the call.", code=error.code)
 
 
 def _command(principal: Principal, account: Account, item: dict[str, Any]) -> dict[str, Any]:
