@@ -1,5 +1,6 @@
 """What the surfaces show of an account beyond its own row: positions, results, references."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +16,7 @@ from common.money import EXACT, ZERO, ExactSum, divided, multiplied
 from common.principal import Principal
 from groups.models import Group
 from trading.models import Position
+from trading.models.positions import PositionQuerySet
 
 FRESH_SECONDS = 60
 
@@ -122,28 +124,46 @@ def details_of(principal: Principal, accounts: Iterable[Account]) -> list[Accoun
 
 def results_of(account_ids: Sequence[int]) -> dict[int, Results]:
     """The results of several accounts in the books they have now, by account number."""
+    own = Position.objects.filter(account__in=account_ids).in_own_book()
     found = {number: Results() for number in account_ids}
-    positions = Position.objects.filter(account__in=account_ids).in_own_book()
+    return found | {number: each for (number, _), each in _results(own).items()}
+
+
+def results_by_book(account_ids: Sequence[int]) -> dict[tuple[int, str], Results]:
+    """The results of several accounts in every book they have positions in, by account number and
+    book.
+    """
+    return _results(Position.objects.filter(account__in=account_ids))
+
+
+def _results(positions: PositionQuerySet) -> dict[tuple[int, str], Results]:
+    """Three queries."""
+    found: dict[tuple[int, str], Results] = defaultdict(Results)
     sums: Any = (
         positions.order_by()
-        .values("account_id", "state")
+        .values("account_id", "book", "state")
         .annotate(count=Count("id"), realised_sum=ExactSum("realised"), fees_sum=ExactSum("fees"))
     )
     for row in sums:
-        results = found[row["account_id"]]
+        results = found[row["account_id"], row["book"]]
         if row["state"] == Position.State.OPEN:
             results.open = row["count"]
         else:
             results.closed = row["count"]
         results.realised = EXACT.add(results.realised, row["realised_sum"] or ZERO)
         results.fees = EXACT.add(results.fees, row["fees_sum"] or ZERO)
-    for account_id, quantity, price in positions.open().values_list(
-        "account_id", "quantity", "average_price"
+    for account_id, book, quantity, price in positions.open().values_list(
+        "account_id", "book", "quantity", "average_price"
     ):
-        value = EXACT.add(found[account_id].value, multiplied(quantity, price))
-        found[account_id].value = value
-    _count_successes(found)
-    return found
+        results = found[account_id, book]
+        results.value = EXACT.add(results.value, multiplied(quantity, price))
+    # A closed position is a success when it earned more than its fees.
+    gains = positions.filter(state=Position.State.CLOSED, realised__gt=0)
+    for account_id, book, realised, fees in gains.values_list(
+        "account_id", "book", "realised", "fees"
+    ):
+        found[account_id, book].successful += realised > fees
+    return dict(found)
 
 
 def closed_positions(principal: Principal, account: Account, *, limit: int) -> list[Position]:
@@ -152,13 +172,3 @@ def closed_positions(principal: Principal, account: Account, *, limit: int) -> l
         account=account, state=Position.State.CLOSED
     )
     return list(rows.order_by("-closed_at", "-id")[:limit])
-
-
-def _count_successes(found: dict[int, Results]) -> None:
-    """A closed position is a success when it earned more than its fees."""
-    own = Position.objects.in_own_book()
-    gains = own.filter(
-        account__in=list(found), state=Position.State.CLOSED, realised__gt=0
-    ).values_list("account_id", "realised", "fees")
-    for account_id, realised, fees in gains:
-        found[account_id].successful += realised > fees

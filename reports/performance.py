@@ -9,7 +9,7 @@ from common.principal import Principal
 from trading import states
 from trading.models import Order
 
-from .accounts import Results, results_of
+from .accounts import Results, results_by_book
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Performance:
 
 
 def performance_of(principal: Principal) -> Performance:
-    """Everything the principal may read; a fixed number of queries."""
+    """Everything the principal may read, in whatever book it went; a fixed number of queries."""
     rows = Order.objects.visible_to(principal).order_by().values_list("state")
     orders = dict(rows.annotate(count=Count("pk")))
     accounts = {account.pk: account for account in Account.objects.visible_to(principal)}
-    results: dict[tuple[str, str], Results] = {}
-    for number, each in results_of(list(accounts)).items():
-        account = accounts[number]
-        results.setdefault((account.book, account.quote_currency), Results()).add(each)
+    results = {(each.book, each.quote_currency): Results() for each in accounts.values()}
+    for (number, book), each in results_by_book(list(accounts)).items():
+        currency = accounts[number].quote_currency
+        results.setdefault((book, currency), Results()).add(each)
     return Performance(orders, results)

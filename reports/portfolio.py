@@ -1,4 +1,4 @@
-"""What a caller's accounts hold in one book: money, positions, and how both came about."""
+"""What a caller's accounts hold in one book: money and positions."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,23 +7,20 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from accounts.books import SIMULATED
-from accounts.models import Account, Balance, Book, EquityPoint
+from accounts.models import Account, Balance, Book
 from common.clock import now
 from common.money import ZERO, multiplied, rounded
 from common.principal import Principal
 from exchanges.paper_books import stored_balances
 from exchanges.protocol import VenueBalance
 from marketdata.models import LastPrice
-from trading.models import Deal, Position
+from trading.models import Position
 
 from .accounts import FRESH_SECONDS
-from .equity import carried_forward
 from .positions import key_of, priced
 
 # Quote currencies that are taken for dollars, one to one.
 DOLLARS = ("USD", "USDT", "USDC")
-# How many readings a history is made from at most.
-MAX_POINTS = 20_000
 FRESH_FOR = timedelta(seconds=FRESH_SECONDS)
 
 
@@ -69,16 +66,6 @@ class Wallet:
         if self.as_of is None or now() - self.as_of > FRESH_FOR:
             return "cache"
         return next(iter(self.venues)) if len(self.venues) == 1 else "exchange"
-
-
-@dataclass(frozen=True, slots=True)
-class PastPortfolio:
-    """Cash and equity in dollars at a moment, and the signed base quantities by symbol."""
-
-    at: datetime
-    cash: Decimal
-    equity: Decimal
-    quantities: dict[str, Decimal]
 
 
 def usual_book(accounts: Iterable[Account]) -> str:
@@ -169,63 +156,3 @@ def _worth_of(held: dict[Account, dict[str, VenueBalance]]) -> Decimal:
             price = Decimal(1) if name in DOLLARS else prices.get((key_of(account), symbol), ZERO)
             worth += multiplied(each.total, price)
     return worth
-
-
-def past_portfolios(principal: Principal, book: str = "", *, limit: int) -> list[PastPortfolio]:
-    """The newest readings of the same accounts, the newest first.
-
-    Quantities are what is held now less what was dealt since. At most four queries.
-    """
-    accounts = list(Account.objects.visible_to(principal))
-    book = book or usual_book(accounts)
-    numbers = [each.pk for each in accounts if each.book == book and each.quote_currency in DOLLARS]
-    rows = EquityPoint.objects.filter(account__in=numbers, book=book).order_by("-at")
-    points = [
-        (account_id, at, (balance, equity))
-        for account_id, at, balance, equity in rows.values_list(
-            "account_id", "at", "balance", "equity"
-        )[: min(limit * len(numbers), MAX_POINTS)]
-    ]
-    line = list(carried_forward(points[::-1]))[::-1][:limit]
-    if not line:
-        return []
-    quantities = _quantities(numbers, book)
-    deals = _deals_since(numbers, book, line[-1][0])
-    found = []
-    for at, values in line:
-        while deals and deals[-1][0] > at:
-            _, symbol, net = deals.pop()
-            quantities[symbol] -= net
-        found.append(
-            PastPortfolio(
-                at=at,
-                cash=sum((balance for balance, _ in values), ZERO),
-                equity=sum((equity for _, equity in values), ZERO),
-                quantities={symbol: held for symbol, held in quantities.items() if held},
-            )
-        )
-    return found
-
-
-def _quantities(account_ids: Sequence[int], book: str) -> dict[str, Decimal]:
-    """What is held now, signed."""
-    held: dict[str, Decimal] = defaultdict(lambda: ZERO)
-    rows = Position.objects.open().filter(account__in=account_ids, book=book, allocated=True)
-    for symbol, side, quantity in rows.values_list("symbol", "side", "quantity"):
-        held[symbol] += quantity if side == "buy" else -quantity
-    return held
-
-
-def _deals_since(
-    account_ids: Sequence[int], book: str, moment: datetime
-) -> list[tuple[datetime, str, Decimal]]:
-    """Moment, symbol and signed net quantity of the deals after a moment, the newest last."""
-    rows = Deal.objects.filter(
-        account__in=account_ids, book=book, executed_at__gt=moment, position__allocated=True
-    ).order_by("executed_at", "pk")
-    return [
-        (at, symbol, net if side == "buy" else -net)
-        for at, symbol, side, net in rows.values_list(
-            "executed_at", "symbol", "side", "net_quantity"
-        )
-    ]

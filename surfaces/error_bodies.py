@@ -66,7 +66,11 @@ def _text_body(request: Any, error: DomainError) -> dict[str, Any]:
         "code": error.code.lower(),
         "request_id": request_id_of(request),
     }
-    return {**body, "fields": error.fields} if error.fields else body
+    if error.fields:
+        body["fields"] = error.fields
+    if error.details and not denied:
+        body["details"] = error.details
+    return body
 
 
 def _object_body(request: Any, error: DomainError) -> dict[str, Any]:
@@ -74,4 +78,6 @@ def _object_body(request: Any, error: DomainError) -> dict[str, Any]:
     detail: dict[str, Any] = {"code": error.code.lower(), "message": error.message}
     if error.fields:
         detail["fields"] = error.fields
+    if error.details:
+        detail["details"] = error.details
     return {"detail": detail, "request_id": request_id_of(request)}

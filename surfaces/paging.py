@@ -19,7 +19,15 @@ def key_page(
     ``limit`` is capped at ``most``. One query; raises Invalid for a parameter that is no number.
     """
     limit = min(whole_parameter(request, "limit", default, least=1), most)
-    if "cursor" in request.query_params:
-        rows = rows.filter(pk__lt=whole_parameter(request, "cursor", 0, least=1))
+    cursor = cursor_parameter(request)
+    if cursor is not None:
+        rows = rows.filter(pk__lt=cursor)
     page: list[Any] = list(rows.order_by("-pk")[: limit + 1])
     return page[:limit], page[limit - 1].pk if len(page) > limit else None
+
+
+def cursor_parameter(request: Request) -> int | None:
+    """The row's number after which a page begins, None for the first; raises Invalid."""
+    if "cursor" not in request.query_params:
+        return None
+    return whole_parameter(request, "cursor", 0, least=1)

@@ -8,10 +8,12 @@ from rest_framework.response import Response
 
 from common.clock import iso, now
 from marketdata.symbols import spelled
-from reports.portfolio import Portfolio, past_portfolios, portfolio_of
+from reports.portfolio import Portfolio, portfolio_of
+from reports.portfolio_history import past_portfolios
 from reports.positions import result_of
 from surfaces.filters import book_parameter, known_parameters
 from surfaces.lookups import whole_parameter
+from surfaces.paging import PARAMETERS, cursor_parameter
 from surfaces.policy import Policy
 from surfaces.rendering import moment, number
 from surfaces.server.dialect import ServerView
@@ -40,11 +42,16 @@ class PortfolioHistoryView(ServerView):
     policy = Policy.AUTHENTICATED
 
     def get(self, request: Request) -> Response:
-        """The newest first, ``mode`` as for the portfolio; ``limit`` is capped at 1000."""
-        known_parameters(request, {"mode", "limit"})
+        """The readings of the accounts that are in a book, the newest first; ``mode`` as for the
+        portfolio, ``limit`` is capped at 1000, ``next_cursor`` is the ``cursor`` of the next page.
+        """
+        known_parameters(request, {"mode", *PARAMETERS})
         wanted = whole_parameter(request, "limit", DEFAULT_SNAPSHOTS, least=1)
-        rows = past_portfolios(
-            self.principal, book_parameter(request, "mode"), limit=min(wanted, MAX_SNAPSHOTS)
+        rows, next_cursor = past_portfolios(
+            self.principal,
+            book_parameter(request, "mode"),
+            limit=min(wanted, MAX_SNAPSHOTS),
+            cursor=cursor_parameter(request),
         )
         return Response(
             {
@@ -59,7 +66,8 @@ class PortfolioHistoryView(ServerView):
                         "created_at": iso(row.at),
                     }
                     for row in rows
-                ]
+                ],
+                "next_cursor": next_cursor,
             }
         )
 

@@ -219,6 +219,17 @@ def test_the_performance_counts_orders_and_closed_positions(
     assert (row["book"], row["currency"], row["closed_positions"]) == ("rehearsal", "USDT", 1)
     assert (row["realised_pnl"], row["winning_positions"], row["win_rate"]) == (9.99, 1, 100.0)
     assert row["net_pnl"] == pytest.approx(9.99 - fee)
+    paper = {
+        "venue": "rehearsal", "symbol": SYMBOL, "side": "buy", "order_type": "market",
+        "quantity": 0.01, "mode": "paper",
+    }  # fmt: skip
+    desk.good("POST", "/v1/orders", paper)
+    desk.settle(account)
+    books = desk.good("GET", "/trading/performance")["books"]
+    assert [(each["book"], each["open_positions"]) for each in books] == [
+        ("paper", 1),
+        ("rehearsal", 0),
+    ]
     none = desk.good("GET", "/trading/performance", who=stranger)
     assert (none["total_orders"], none["books"]) == (0, [])
 

@@ -169,6 +169,13 @@ def test_a_wrong_field_is_a_400_that_names_it(
     assert not Command.objects.exists()
 
 
+def test_several_accounts_at_the_venue_are_named(desk: Desk, account: Account) -> None:
+    other = desk.account("two")
+    body = refused(desk.call("POST", ORDERS, LIMIT), 409, "account_ambiguous")
+    assert body["details"] == {"account_ids": [str(account.pk), str(other.pk)]}
+    assert not Command.objects.exists()
+
+
 def test_a_base_and_a_quote_make_the_symbol(desk: Desk, account: Account, worker: None) -> None:
     body = {**LIMIT, "symbol": "BTC", "quote_currency": "USDT"}
     assert desk.good("POST", ORDERS, body)["ack"]["status"] == "accepted"
@@ -323,6 +330,46 @@ def test_the_portfolios_past_is_unwound_from_the_deals(
         (100000.0, 600000.0, []),
     ]
     assert rows[1]["created_at"] == iso(first)
-    assert len(desk.good("GET", "/v1/portfolio/history?limit=1")["snapshots"]) == 1
-    assert desk.good("GET", "/v1/portfolio/history", who=stranger) == {"snapshots": []}
-    assert desk.call("GET", "/v1/portfolio/history?limit=0").status_code == 400
+    nothing = {"snapshots": [], "next_cursor": None}
+    assert desk.good("GET", "/v1/portfolio/history", who=stranger) == nothing
+    assert desk.good("GET", "/v1/portfolio/history?mode=paper") == nothing
+    page = desk.good("GET", "/v1/portfolio/history?limit=1")
+    assert page["snapshots"] == rows[:1]
+    query = f"/v1/portfolio/history?limit=1&cursor={page['next_cursor']}"
+    assert desk.good("GET", query) == {"snapshots": rows[1:], "next_cursor": None}
+    assert list(desk.call("GET", query, who=stranger).json()["fields"]) == ["cursor"]
+    for wrong in ("limit=0", "cursor=0", "cursor=x", f"cursor={10**17}", "wrong=1"):
+        response = desk.call("GET", f"/v1/portfolio/history?{wrong}")
+        assert (response.status_code, list(response.json()["fields"])) == (
+            400,
+            [wrong.partition("=")[0]],
+        )
+
+
+def test_pages_of_the_past_make_up_the_whole(desk: Desk, account: Account, worker: None) -> None:
+    other = desk.account("two")
+    desk.good("POST", ORDERS, {**MARKET, "account_id": other.pk})
+    desk.settle(account, other)
+    EquityPoint.objects.all().delete()
+    start = now() - timedelta(hours=1)
+    # Two accounts read in turns, twice at the same moment; the second is silent for a while.
+    for step, each in enumerate([account, other, account, account, account, other, account]):
+        EquityPoint.objects.create(
+            account=each,
+            book=each.book,
+            at=start + timedelta(minutes=step - step % 2),
+            balance=Decimal(100 * step),
+            equity=Decimal(1000 * step),
+        )
+    whole = desk.good("GET", "/v1/portfolio/history")["snapshots"]
+    assert [row["cash_usd"] for row in whole] == [1100.0, 900.0, 500.0, 400.0, 300.0, 100.0, 0.0]
+    assert [row["equity_usd"] for row in whole] == [10 * row["cash_usd"] for row in whole]
+    assert [row["positions_json"] for row in whole] == [[]] * 7
+    pages, cursor = [], ""
+    while cursor is not None:
+        with CaptureQueriesContext(connection) as queries:
+            page = desk.good("GET", f"/v1/portfolio/history?limit=2{cursor}")
+        assert len(queries) <= 9
+        pages += page["snapshots"]
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    assert pages == whole

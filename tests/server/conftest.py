@@ -72,7 +72,7 @@ def refused(response: Any, status: int, code: str) -> dict[str, Any]:
     """The body of a refusal in 003's form, after its status and code were checked."""
     body: dict[str, Any] = response.json()
     assert (response.status_code, body.get("code")) == (status, code), body
-    assert set(body) - {"fields"} == {"error", "code", "request_id"}
+    assert set(body) - {"fields", "details"} == {"error", "code", "request_id"}
     assert isinstance(body["error"], str)
     assert (body["error"] == "unauthorized") == (status == 401)
     assert response.headers["X-Request-ID"] == body["request_id"]
