@@ -19,6 +19,7 @@ _WORDS = {
     "filled_quantity": "filled_qty",
     "average_price": "avg_fill_price",
     "realised": "pnl",
+    "replaces_id": "replaces",
 }
 _POSITION_WORDS = {"quantity": "qty", "average_price": "avg_price", "realised": "realised_pnl"}
 

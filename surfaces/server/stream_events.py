@@ -27,7 +27,7 @@ _KINDS = {
 _FAMILIES = {"kill_switch": GUARD, "alert": ALERT}
 _NUMBERS = frozenset(
     {"quantity", "filled_quantity", "average_price", "price", "fee", "realised"}
-    | {"balance", "equity"}
+    | {"stop_price", "balance", "equity"}
 )
 
 

@@ -192,6 +192,7 @@ def _order_update(event: Event) -> Frame | None:
         "symbol": told["symbol"],
         "side": told["side"],
         "quantity": told_number(told["quantity"]),
+        "price": told_number(told.get("price")),
         "account_id": str(told["account_id"]),
         "book": told["book"],
         "state": told["state"],

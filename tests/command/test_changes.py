@@ -10,6 +10,7 @@ import pytest
 from accounts.models import Account
 from common.clock import now
 from events.consumers import run_consumers
+from events.models import Event
 from events.sequencer import number_events
 from monitoring.models import Alert
 from riskmgmt.models import Reservation
@@ -94,6 +95,8 @@ def test_price_and_quantity_change_by_an_order_in_its_place(
     held = Reservation.objects.held().get()
     assert (held.order_uid, held.notional) == (other.uid, Decimal("982"))
     assert terminal.items("orders/open", account)[0]["replaces"] == order.pk
+    told = Event.objects.get(kind="order.created", payload__order_id=other.pk).payload
+    assert (told["replaces_id"], told["price"], told["stop_price"]) == (order.pk, "49100", None)
     (late,) = terminal.send(command("cancel_order", account, order_id=order.pk))
     assert late["error"]["details"] == {"state": "CANCELED", "replaced_by": other.pk}
 

@@ -311,4 +311,6 @@ async def test_commands_are_done_as_over_http_and_their_events_follow(terminal: 
         assert await Command.objects.filter(account=other).acount() == 0
         await numbered()
         events = [await connection.receive_json_from()]
-        assert (events[0]["event"], events[0]["payload"]["order_id"]) == ("order.created", order.pk)
+        told = events[0]["payload"]
+        assert (events[0]["event"], told["order_id"]) == ("order.created", order.pk)
+        assert (told["price"], told["replaces"]) == ("49000", None)

@@ -166,7 +166,8 @@ async def test_events_have_003s_names_and_numbers(admin: Person) -> None:
     order = {
         "order_id": 7, "account_id": 3, "book": "paper", "symbol": "BTC/USDT",
         "quantity": "0.5", "filled_quantity": "0",
-        "average_price": None, "state": "CREATED", "correlation_id": "c", "reason_code": "",
+        "price": "49", "replaces_id": 6, "average_price": None, "state": "CREATED",
+        "correlation_id": "c", "reason_code": "",
     }  # fmt: skip
     async with opened(**bearer(admin)) as events:
         await events.next()
@@ -193,6 +194,7 @@ async def test_events_have_003s_names_and_numbers(admin: Person) -> None:
     assert [each["status"] for each in payloads[:3]] == ["accepted", "simulated", "rejected"]
     assert (payloads[0]["quantity"], payloads[0]["order_id"]) == (0.5, "7")
     assert (payloads[1]["average_price"], payloads[1]["mode"]) == (50.0, "paper")
+    assert (payloads[0]["price"], payloads[0]["replaces_id"]) == (49.0, "6")
     assert payloads[1]["symbol"] == "BTC-USDT"
     assert payloads[4] == {
         "event": "account_synced", "account_id": "3", "equity": 10.5, "balance": 10.0,
