@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 from common.errors import BadJson
 from common.principal import Principal
 from surfaces.authentication import PrincipalAuthentication, request_address
+from surfaces.filters import known_parameters
 from surfaces.limits import Bucket, admit_address, admit_caller
 from surfaces.policy import Policy, PolicyPermission
 from surfaces.schema import DialectSchema
@@ -21,13 +22,19 @@ class DialectView(APIView):
 
     ``policy`` is a Policy, or a mapping from method to Policy; ``inputs`` says what each writing
     method takes. With ``reads_query`` query parameters are input too and win over the body's
-    fields. An answer that is a bare array says so by ``is_array``. ``bucket`` says with what a call
-    is counted against the rate limits; None counts nothing.
+    fields. ``query`` says by method and name what other query parameters there are, and refuses the
+    rest where a view calls ``known_query``; ``has_key`` that the header Idempotency-Key is read;
+    ``bodies`` the JSON schema, or a serializer of many, where ``inputs`` does not describe a body.
+    An answer that is a bare array says so by ``is_array``. ``bucket`` says with what a call is
+    counted against the rate limits; None counts nothing.
     """
 
     policy: Policy | dict[str, Policy] | None = None
     inputs: ClassVar[dict[str, type[serializers.Serializer]]] = {}
+    bodies: ClassVar[dict[str, Any]] = {}
+    query: ClassVar[dict[str, dict[str, str]]] = {}
     reads_query = False
+    has_key = False
     is_array = False
     bucket: Bucket | None = Bucket.CALLS
     authentication_classes: tuple[type[PrincipalAuthentication], ...] = (PrincipalAuthentication,)
@@ -51,6 +58,10 @@ class DialectView(APIView):
         super().perform_authentication(request)
         if isinstance(request.auth, Principal):
             admit_caller(request.auth, self.bucket)
+
+    def known_query(self) -> None:
+        """Raise Invalid for a query parameter that the method does not take."""
+        known_parameters(self.request, self.query.get(str(self.request.method), {}))
 
     def body(self) -> dict[str, Any]:
         """The JSON object sent; raises BadJson for another top type."""

@@ -1,6 +1,7 @@
 """The filters that lists take as query parameters; one that a list does not know is refused."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -11,12 +12,21 @@ from rest_framework.request import Request
 from accounts.models import Book
 from common.clock import from_ms
 from common.errors import Invalid
+from marketdata.symbols import unified_symbol
 
 MAX_DIGITS = 18
 LATEST_MS = 4_102_444_800_000
 Rows = TypeVar("Rows", bound="models.QuerySet[Any]")
-# From a parameter's text to the conditions it stands for; raises ValueError with what is wrong.
-Filter = Callable[[str], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a parameter means, for the API pages, and the way from its text to the conditions it
+    stands for, which raises ValueError with what is wrong, or Invalid.
+    """
+
+    says: str
+    read: Callable[[str], dict[str, Any]]
 
 
 def known_parameters(request: Request, names: Iterable[str]) -> None:
@@ -27,6 +37,9 @@ def known_parameters(request: Request, names: Iterable[str]) -> None:
             "Unknown query parameters.",
             fields=dict.fromkeys(unknown[:20], "is not a filter of this list"),
         )
+
+
+BOOK = f"One of {', '.join(Book.values)}; without it the book all accounts are in, else paper."
 
 
 def book_parameter(request: Request, name: str) -> str:
@@ -42,12 +55,12 @@ def book_parameter(request: Request, name: str) -> str:
 def filtered(request: Request, rows: Rows, filters: Mapping[str, Filter]) -> Rows:
     """The rows that match every filter given; raises Invalid."""
     faults: dict[str, str] = {}
-    for name, read in filters.items():
+    for name, each in filters.items():
         text = request.query_params.get(name)
         if text is None:
             continue
         try:
-            rows = rows.filter(**read(text))
+            rows = rows.filter(**each.read(text))
         except ValueError as error:
             faults[name] = str(error)
     if faults:
@@ -55,17 +68,28 @@ def filtered(request: Request, rows: Rows, filters: Mapping[str, Filter]) -> Row
     return rows
 
 
-def equal(column: str, kind: type[int] | type[str] = str) -> Filter:
-    """Rows with this value."""
+def said(filters: Mapping[str, Filter]) -> dict[str, str]:
+    """What each filter means, by its parameter."""
+    return {name: each.says for name, each in filters.items()}
+
+
+def numbered(column: str, says: str) -> Filter:
+    """Rows with this whole number."""
 
     def read(text: str) -> dict[str, Any]:
-        if kind is str:
-            return {column: text}
         if not (text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS):
             raise ValueError("must be a whole number")
         return {column: int(text)}
 
-    return read
+    return Filter(says, read)
+
+
+def symbols() -> Filter:
+    """Rows of one symbol, in any spelling."""
+    return Filter(
+        "One symbol: BTC/USDT, BTC-USDT or BTC_USDT.",
+        lambda text: {"symbol": unified_symbol(text)},
+    )
 
 
 def words(column: str, known: Mapping[str, Iterable[Any]] | Iterable[str]) -> Filter:
@@ -78,14 +102,20 @@ def words(column: str, known: Mapping[str, Iterable[Any]] | Iterable[str]) -> Fi
             raise ValueError("must be one of " + ", ".join(sorted(values)))
         return {f"{column}__in": by_word[text.lower()]}
 
-    return read
+    return Filter("One of " + ", ".join(sorted(values)) + ".", read)
 
 
 def moments(column: str) -> dict[str, Filter]:
     """``since`` (included) and ``until`` (excluded), as ISO 8601 with a zone or milliseconds."""
     return {
-        "since": lambda text: {f"{column}__gte": _moment(text)},
-        "until": lambda text: {f"{column}__lt": _moment(text)},
+        "since": Filter(
+            "Not before this moment: ISO 8601 with a zone, or milliseconds.",
+            lambda text: {f"{column}__gte": _moment(text)},
+        ),
+        "until": Filter(
+            "Before this moment: ISO 8601 with a zone, or milliseconds.",
+            lambda text: {f"{column}__lt": _moment(text)},
+        ),
     }
 
 

@@ -7,8 +7,15 @@ from rest_framework.request import Request
 
 from surfaces.lookups import whole_parameter
 
-PARAMETERS = frozenset({"limit", "cursor"})
 Row = TypeVar("Row", bound=models.Model)
+
+
+def page_parameters(default: int, most: int) -> dict[str, str]:
+    """What the two parameters of a page mean, for the API pages."""
+    return {
+        "limit": f"Rows of a page: {default}, or as many as this says, {most} at most.",
+        "cursor": "The next_cursor of the page before.",
+    }
 
 
 def key_page(

@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 ERRORS = {
     "400": "The body is not valid JSON.",
@@ -15,10 +15,21 @@ ERRORS = {
     "422": "A field is wrong, missing or unknown.",
     "503": "Something outside does not answer; try again later.",
 }
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="Makes a repeat of the same order the first one: 1 to 100 visible characters.",
+)
 
 
 class DialectSchema(AutoSchema):
-    """Reads ``inputs``, ``reads_query`` and ``is_array`` of a view."""
+    """Reads what a view says of itself; see :class:`surfaces.base.DialectView`."""
+
+    def get_summary(self) -> str:
+        """The first sentence of the view's own description."""
+        sentence, _, _ = (self.view.__doc__ or "").partition(".")
+        return " ".join(sentence.split()).partition(";")[0]
 
     def get_operation_id(self) -> str:
         """The method and the path's words, which are unique."""
@@ -35,11 +46,21 @@ class DialectSchema(AutoSchema):
 
     def get_request_serializer(self) -> Any:
         """What the method takes in its body."""
+        described = getattr(self.view, "bodies", {}).get(self.method)
+        if described is not None:
+            return {"application/json": described}
         return None if self._reads_query else self._input
 
     def get_override_parameters(self) -> list[Any]:
-        """What the method takes as query parameters."""
-        return [self._input] if self._reads_query and self._input else []
+        """What the method takes as query parameters and in its headers."""
+        named = getattr(self.view, "query", {}).get(self.method, {})
+        found: list[Any] = [
+            OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.QUERY, description=says)
+            for name, says in named.items()
+        ]
+        if getattr(self.view, "has_key", False) and self.method in ("POST", "DELETE"):
+            found.append(IDEMPOTENCY_KEY)
+        return [self._input, *found] if self._reads_query and self._input else found
 
     @property
     def _reads_query(self) -> bool:

@@ -52,10 +52,10 @@ class CallView(CommandView):
 
 
 class CallsView(CommandView):
-    """Several of them, one after the other."""
+    """Several functions of ccxt, one after the other."""
 
     policy = Policy.AUTHENTICATED
-    is_array = True
+    bodies = {"POST": NamedCallInput(many=True)}
 
     def post(self, request: Request) -> Response:
         """A result for each, in their order; 422 for more than 20."""

@@ -11,26 +11,37 @@ from common.principal import Principal
 from surfaces.command.dialect import CommandView, shown_result
 from surfaces.limits import Bucket, admit_caller
 from surfaces.policy import Policy
-from trading.services.command_batch import run_batch
+from trading.services.command_batch import MAX_ITEMS, run_batch
+from trading.services.command_items import item_schema
 
 SAFE = frozenset({"cancel_order", "close_by", "close_position"})
 TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class CommandsView(CommandView):
-    """A batch, or a lone command; what makes things safer counts apart from the rest.
+    """A batch of commands, or a lone one; what makes things safer counts apart from the rest.
 
     Whether the caller may trade is asked for each item, by its account.
     """
 
     policy = Policy.AUTHENTICATED
     bucket = Bucket.SAFETY
+    query = {"POST": {"atomic": "true: all are executed or none."}}
+    bodies = {
+        "POST": {
+            "oneOf": [
+                item_schema(),
+                {"type": "array", "items": item_schema(), "minItems": 1, "maxItems": MAX_ITEMS},
+            ]
+        }
+    }
 
     def post(self, request: Request) -> Response:
         """200 with a result for each, in their order, whatever became of them.
 
         With ``?atomic=true`` all are executed or none. 422 for other than 1 to 100 commands.
         """
+        self.known_query()
         return Response(done(self.principal, request.data, atomic=_is_atomic(request)))
 
 

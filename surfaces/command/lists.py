@@ -17,8 +17,8 @@ from surfaces.command.dialect import (
     shown_order,
     shown_position,
 )
-from surfaces.filters import Filter, equal, filtered, known_parameters, moments, words
-from surfaces.paging import PARAMETERS, key_page
+from surfaces.filters import Filter, filtered, moments, numbered, said, symbols, words
+from surfaces.paging import key_page, page_parameters
 from surfaces.policy import Policy
 from trading import states
 from trading.models import Deal, Order, Position
@@ -33,11 +33,34 @@ _STATES_BY_WORD: dict[str, frozenset[str]] = {
     for state in states.STATES.values()
     for word in (state.words.spec_000, state.name)
 }
-_COMMON: dict[str, Filter] = {"symbol": equal("symbol"), "side": words("side", ("buy", "sell"))}
+_COMMON: dict[str, Filter] = {"symbol": symbols(), "side": words("side", ("buy", "sell"))}
 _OWNED: dict[str, Filter] = {
-    "magic_id": equal("magic_id", int),
-    "position_id": equal("position_id", int),
+    "magic_id": numbered("magic_id", "The owner's number."),
+    "position_id": numbered("position_id", "The position's number."),
 }
+_ORDERS: dict[str, Filter] = {
+    **_COMMON,
+    **_OWNED,
+    "status": words("state", _STATES_BY_WORD),
+    **moments("created_at"),
+}
+_DEALS: dict[str, Filter] = {
+    **_COMMON,
+    **_OWNED,
+    "order_id": numbered("order_id", "The order's number."),
+    "reconciled": words("reconciled", {"true": [True], "false": [False]}),
+    **moments("executed_at"),
+}
+_POSITIONS: dict[str, Filter] = {
+    **_COMMON,
+    "magic_id": numbered("lots__magic_id", "The number of an owner who has a part of it."),
+    **moments("opened_at"),
+}
+
+
+def _query(filters: dict[str, Filter], most: int) -> dict[str, dict[str, str]]:
+    page = page_parameters(DEFAULT_PAGE, most)
+    return {"GET": {"account_id": "The account's number; needed.", **said(filters), **page}}
 
 
 class _ListView(CommandView):
@@ -54,7 +77,7 @@ class _ListView(CommandView):
         shown: Callable[[Row], dict[str, Any]],
     ) -> Response:
         """One page of the account's rows that the query asks for."""
-        known_parameters(request, {"account_id", *PARAMETERS, *self.filters})
+        self.known_query()
         account = account_parameter(self, request)
         found = filtered(request, rows.filter(account=account), self.filters)
         page, next_cursor = key_page(request, found, default=DEFAULT_PAGE, most=self.most)
@@ -62,12 +85,8 @@ class _ListView(CommandView):
 
 
 class _OrdersView(_ListView):
-    filters = {
-        **_COMMON,
-        **_OWNED,
-        "status": words("state", _STATES_BY_WORD),
-        **moments("created_at"),
-    }
+    filters = _ORDERS
+    query = _query(_ORDERS, _ListView.most)
 
 
 class OpenOrdersView(_OrdersView):
@@ -90,13 +109,8 @@ class DealsView(_ListView):
     """Deals: what was executed."""
 
     most = 1000
-    filters = {
-        **_COMMON,
-        **_OWNED,
-        "order_id": equal("order_id", int),
-        "reconciled": words("reconciled", {"true": [True], "false": [False]}),
-        **moments("executed_at"),
-    }
+    filters = _DEALS
+    query = _query(_DEALS, most)
 
     def get(self, request: Request) -> Response:
         """All deals of the account."""
@@ -104,11 +118,8 @@ class DealsView(_ListView):
 
 
 class _PositionsView(_ListView):
-    filters = {
-        **_COMMON,
-        "magic_id": equal("lots__magic_id", int),
-        **moments("opened_at"),
-    }
+    filters = _POSITIONS
+    query = _query(_POSITIONS, _ListView.most)
 
 
 class OpenPositionsView(_PositionsView):

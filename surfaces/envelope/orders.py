@@ -6,14 +6,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.clock import iso
-from marketdata.symbols import spelled, unified_symbol
+from marketdata.symbols import spelled
 from surfaces.envelope.dialect import EnvelopeView, enveloped
 from surfaces.fields import StrictInput, TextField
-from surfaces.filters import Filter, equal, filtered, known_parameters, words
+from surfaces.filters import Filter, filtered, numbered, said, symbols, words
 from surfaces.idempotency import idempotency_key
 from surfaces.limits import Bucket
 from surfaces.lookups import DEFAULT_PAGE, MAX_PAGE, find
-from surfaces.paging import PARAMETERS, key_page
+from surfaces.paging import key_page, page_parameters
 from surfaces.policy import Policy
 from surfaces.rendering import number
 from trading import states
@@ -26,8 +26,8 @@ _STATES_BY_WORD = {
 }
 FILTERS: dict[str, Filter] = {
     "status": words("state", _STATES_BY_WORD),
-    "symbol": lambda text: {"symbol": unified_symbol(text)},
-    "account_id": equal("account_id", int),
+    "symbol": symbols(),
+    "account_id": numbered("account_id", "The account's number."),
 }
 
 
@@ -41,12 +41,13 @@ class OrdersView(EnvelopeView):
     """Orders of all accounts the caller may read."""
 
     policy = Policy.AUTHENTICATED
+    query = {"GET": {**said(FILTERS), **page_parameters(DEFAULT_PAGE, MAX_PAGE)}}
 
     def get(self, request: Request) -> Response:
         """The newest first; ``limit`` is capped at 100, ``next_cursor`` is the ``cursor`` of the
         next page.
         """
-        known_parameters(request, {*PARAMETERS, *FILTERS})
+        self.known_query()
         rows = Order.objects.visible_to(self.principal).select_related("account")
         page, next_cursor = key_page(
             request, filtered(request, rows, FILTERS), default=DEFAULT_PAGE, most=MAX_PAGE
@@ -77,6 +78,7 @@ class CancelOrderView(_OneOrderView):
     """The cancel of one order."""
 
     policy = Policy.ACCOUNT_TRADE
+    has_key = True
     bucket = Bucket.SAFETY
     inputs = {"POST": CancelInput}
 

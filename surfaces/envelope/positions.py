@@ -9,8 +9,8 @@ from common.money import ZERO
 from marketdata.symbols import spelled, unified_symbol
 from reports.positions import NetPosition, net_positions
 from surfaces.envelope.dialect import EnvelopeView, enveloped
-from surfaces.filters import known_parameters
 from surfaces.lookups import whole_parameter
+from surfaces.paging import page_parameters
 from surfaces.policy import Policy
 from surfaces.rendering import number
 
@@ -23,12 +23,13 @@ class PositionsView(EnvelopeView):
     """Open positions, summed by symbol and book."""
 
     policy = Policy.AUTHENTICATED
+    query = {"GET": page_parameters(DEFAULT_SYMBOLS, MAX_SYMBOLS)}
 
     def get(self, request: Request) -> Response:
         """By symbol; ``limit`` is capped at 500, ``next_cursor`` is the ``cursor`` of the next
         page.
         """
-        known_parameters(request, {"limit", "cursor"})
+        self.known_query()
         limit = min(whole_parameter(request, "limit", DEFAULT_SYMBOLS, least=1), MAX_SYMBOLS)
         after = request.query_params.get("cursor", "")
         rows = [row for row in net_positions(self.principal) if _cursor(row) > after]

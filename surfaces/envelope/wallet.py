@@ -10,7 +10,7 @@ from reports.accounts import Results
 from reports.performance import performance_of
 from reports.portfolio import wallet_of
 from surfaces.envelope.dialect import EnvelopeView, enveloped
-from surfaces.filters import book_parameter, known_parameters
+from surfaces.filters import BOOK, book_parameter
 from surfaces.lookups import account_named
 from surfaces.policy import Policy
 from surfaces.rendering import moment, number
@@ -21,12 +21,13 @@ class BalanceView(EnvelopeView):
     """What the caller's accounts hold."""
 
     policy = Policy.AUTHENTICATED
+    query = {"GET": {"book": BOOK, "account_id": "One account alone, in its own book."}}
 
     def get(self, request: Request) -> Response:
         """Of one ``book`` (the one all accounts are in, else paper, unless it is named), or of one
         ``account_id``. ``source`` says where the figures come from, ``as_of`` how old they are.
         """
-        known_parameters(request, {"book", "account_id"})
+        self.known_query()
         account = account_named(self.principal, request.query_params.get("account_id"))
         wallet = wallet_of(self.principal, book_parameter(request, "book"), account=account)
         payload = {
@@ -50,7 +51,7 @@ class PerformanceView(EnvelopeView):
 
     def get(self, request: Request) -> Response:
         """Counts of orders, and for each book and currency what closed positions brought."""
-        known_parameters(request, ())
+        self.known_query()
         performance = performance_of(self.principal)
         payload = {
             "total_orders": performance.count(*states.STATES),

@@ -39,6 +39,7 @@ class ExecuteView(ManagementView):
 
     policy = Policy.MANAGE
     inputs = {"POST": ExecuteInput}
+    has_key = True
 
     def post(self, request: Request, group_id: str) -> Response:
         """What became of each account's leg within two seconds.
@@ -76,6 +77,9 @@ class ClosedPositionsView(AccountTradingView):
 
     policy = Policy.AUTHENTICATED
     is_array = True
+    query = {
+        "GET": {"limit": f"{DEFAULT_PAGE} rows, or as many as this says, {MAX_POSITIONS} at most."}
+    }
 
     def get(self, request: Request, account_id: str) -> Response:
         """A bare array, the newest first; ``limit`` is capped at 500."""
@@ -91,6 +95,7 @@ class ClosePositionView(AccountTradingView):
     policy = Policy.MANAGE
     bucket = Bucket.SAFETY
     inputs = {"POST": CloseInput}
+    has_key = True
 
     def post(self, request: Request, account_id: str) -> Response:
         """404 without a position, 409 while it is being closed; else what is known after two

@@ -8,10 +8,9 @@ from rest_framework.response import Response
 from accounts.books import PAPER
 from common.errors import Denied, Invalid
 from marketdata.symbols import unified_symbol
-from surfaces.filters import known_parameters
 from surfaces.idempotency import idempotency_key, replayed
 from surfaces.lookups import DEFAULT_PAGE, account_named
-from surfaces.paging import PARAMETERS, key_page
+from surfaces.paging import key_page, page_parameters
 from surfaces.policy import Policy
 from surfaces.server.dialect import ServerView
 from surfaces.server.order_words import is_blocked, shown_ack, shown_actor, shown_record
@@ -28,6 +27,7 @@ class OrdersView(ServerView):
     """New orders."""
 
     policy = Policy.ACCOUNT_TRADE
+    has_key = True
     inputs = {"POST": ServerOrderInput}
 
     def post(self, request: Request) -> Response:
@@ -94,12 +94,13 @@ class RecentOrdersView(ServerView):
     """What was asked for, decided and acknowledged."""
 
     policy = Policy.AUTHENTICATED
+    query = {"GET": page_parameters(DEFAULT_PAGE, MAX_RECORDS)}
 
     def get(self, request: Request) -> Response:
         """The newest first, denied ones too; ``limit`` is capped at 500, ``next_cursor`` is the
         ``cursor`` of the next page.
         """
-        known_parameters(request, PARAMETERS)
+        self.known_query()
         rows = Command.objects.visible_to(self.principal).filter(kind__in=Command.PLACING)
         rows = rows.select_related("account", "order")
         page, next_cursor = key_page(request, rows, default=DEFAULT_PAGE, most=MAX_RECORDS)

@@ -11,9 +11,9 @@ from marketdata.symbols import spelled
 from reports.portfolio import Portfolio, portfolio_of
 from reports.portfolio_history import past_portfolios
 from reports.positions import result_of
-from surfaces.filters import book_parameter, known_parameters
+from surfaces.filters import BOOK, book_parameter
 from surfaces.lookups import whole_parameter
-from surfaces.paging import PARAMETERS, cursor_parameter
+from surfaces.paging import cursor_parameter, page_parameters
 from surfaces.policy import Policy
 from surfaces.rendering import moment, number
 from surfaces.server.dialect import ServerView
@@ -27,25 +27,27 @@ class PortfolioView(ServerView):
     """What the caller's accounts hold."""
 
     policy = Policy.AUTHENTICATED
+    query = {"GET": {"mode": BOOK}}
 
     def get(self, request: Request) -> Response:
         """``mode`` (paper, shadow, rehearsal or live) names the book; without it the one that all
         accounts are in, else paper.
         """
-        known_parameters(request, {"mode"})
+        self.known_query()
         return Response(_shown(portfolio_of(self.principal, book_parameter(request, "mode"))))
 
 
 class PortfolioHistoryView(ServerView):
-    """What they held."""
+    """What the caller's accounts held."""
 
     policy = Policy.AUTHENTICATED
+    query = {"GET": {"mode": BOOK, **page_parameters(DEFAULT_SNAPSHOTS, MAX_SNAPSHOTS)}}
 
     def get(self, request: Request) -> Response:
         """The readings of the accounts that are in a book, the newest first; ``mode`` as for the
         portfolio, ``limit`` is capped at 1000, ``next_cursor`` is the ``cursor`` of the next page.
         """
-        known_parameters(request, {"mode", *PARAMETERS})
+        self.known_query()
         wanted = whole_parameter(request, "limit", DEFAULT_SNAPSHOTS, least=1)
         rows, next_cursor = past_portfolios(
             self.principal,

@@ -30,6 +30,7 @@ class OrdersView(TerminalView):
     """New orders."""
 
     policy = Policy.ACCOUNT_TRADE
+    has_key = True
     inputs = {"POST": NewOrderInput}
 
     def post(self, request: Request) -> Response:
@@ -59,6 +60,7 @@ class OrderView(TerminalView):
     """One order; its id may be that of an order which was denied."""
 
     policy = {"GET": Policy.AUTHENTICATED, "DELETE": Policy.ACCOUNT_TRADE}
+    has_key = True
     bucket = Bucket.SAFETY
 
     def get(self, request: Request, order_id: str) -> Response:

@@ -3,11 +3,10 @@
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from marketdata.symbols import unified_symbol
 from reports.positions import priced
-from surfaces.filters import Filter, equal, filtered, known_parameters, words
+from surfaces.filters import Filter, filtered, numbered, said, symbols, words
 from surfaces.lookups import DEFAULT_PAGE, MAX_PAGE
-from surfaces.paging import PARAMETERS, key_page
+from surfaces.paging import key_page, page_parameters
 from surfaces.policy import Policy
 from surfaces.terminal.dialect import TerminalView, shown_position
 from trading.models import Position
@@ -20,8 +19,8 @@ STATUSES = {
 }
 FILTERS: dict[str, Filter] = {
     "status": words("state", STATUSES),
-    "symbol": lambda text: {"symbol": unified_symbol(text)},
-    "account_id": equal("account_id", int),
+    "symbol": symbols(),
+    "account_id": numbered("account_id", "The account's number."),
 }
 
 
@@ -29,12 +28,13 @@ class PositionsView(TerminalView):
     """Positions of all accounts the caller may read."""
 
     policy = Policy.AUTHENTICATED
+    query = {"GET": {**said(FILTERS), **page_parameters(DEFAULT_PAGE, MAX_PAGE)}}
 
     def get(self, request: Request) -> Response:
         """The newest first, open ones unless ``status`` says closed or all; ``limit`` is capped at
         100, ``next_cursor`` is the ``cursor`` of the next page.
         """
-        known_parameters(request, {*PARAMETERS, *FILTERS})
+        self.known_query()
         rows = Position.objects.visible_to(self.principal).select_related("account")
         rows = filtered(request, rows if "status" in request.query_params else rows.open(), FILTERS)
         page, next_cursor = key_page(request, rows, default=DEFAULT_PAGE, most=MAX_PAGE)

@@ -180,6 +180,14 @@ def test_the_size_of_a_batch_is_bounded(terminal: Terminal, account: Account) ->
     assert not Command.objects.exists()
 
 
+def test_a_misspelt_wish_for_all_or_none_is_refused(terminal: Terminal, account: Account) -> None:
+    for query, field in (("atomc=true", "atomc"), ("atomic=yes", "atomic")):
+        response = terminal.call("POST", f"/position/commands?{query}", [buy(account)])
+        assert response.status_code == 422
+        assert list(response.json()["detail"]["fields"]) == [field]
+    assert not Command.objects.exists()
+
+
 def test_a_hundred_items_go_in_one_execution(terminal: Terminal, account: Account) -> None:
     results = terminal.send(*[limit(account, "0.001", "49000")] * 100)
     assert all(each["ok"] for each in results)

@@ -81,6 +81,7 @@ def test_a_positions_row(terminal: Terminal, account: Account) -> None:
         ("orders/history", {"status": "REJECTED"}, 0),
         ("orders/history", {"magic_id": 7}, 1),
         ("orders/history", {"symbol": "ETH/USDT"}, 0),
+        ("orders/history", {"symbol": "BTC_USDT"}, 3),
         ("orders/history", {"since": "2031-01-01T00:00:00Z"}, 0),
         ("orders/history", {"until": "2031-01-01T00:00:00+01:00"}, 3),
         ("deals", {"side": "buy"}, 1),
@@ -108,6 +109,7 @@ def test_filters(
         ("account_id={}&since=2026-01-01T00:00:00", "since"),
         ("account_id={}&since=99999999999999999", "since"),
         ("account_id={}&magic_id=1e3", "magic_id"),
+        ("account_id={}&symbol=BTC", "symbol"),
         ("account_id={}&wrong=1", "wrong"),
     ],
 )

@@ -25,8 +25,6 @@ TIMES_IN_FORCE = ("gtc", "ioc", "fok")
 # Words that mean more to the guards are the platform's own.
 REASONS = ("api", "strategy", "webhook")
 
-Read = Callable[[Any], Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -39,11 +37,19 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a value must be: as JSON schema, and the way to it, which raises ValueError."""
+
+    schema: dict[str, Any]
+    read: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
 class _Field:
     """How a field of a payload is read; ``names`` are what it may be called, ours first."""
 
     names: tuple[str, ...]
-    read: Read
+    kind: _Kind
     required: bool = False
     default: Any = None
 
@@ -73,13 +79,13 @@ def _level(value: Any) -> str:
         raise ValueError(str(error)) from error
 
 
-def _text(longest: int) -> Read:
+def _text(longest: int) -> _Kind:
     def read(value: Any) -> str:
         if not isinstance(value, str) or not 0 < len(value.strip()) <= longest:
             raise ValueError(f"must be a text of 1 to {longest} characters")
         return value.strip()
 
-    return read
+    return _Kind({"type": "string", "minLength": 1, "maxLength": longest}, read)
 
 
 def _truth(value: Any) -> bool:
@@ -88,65 +94,74 @@ def _truth(value: Any) -> bool:
     return value
 
 
-def _word(words: Sequence[str] | Mapping[str, str]) -> Read:
+def _word(words: Sequence[str] | Mapping[str, str]) -> _Kind:
     def read(value: Any) -> str:
         text = value.lower() if isinstance(value, str) else ""
         if text not in words:
             raise ValueError("must be one of " + ", ".join(words))
         return words[text] if isinstance(words, Mapping) else text
 
-    return read
+    return _Kind({"type": "string", "enum": list(words)}, read)
 
 
-def _optional(name: str, read: Read, default: Any = None, *aliases: str) -> _Field:
-    return _Field((name, *aliases), read, default=default)
-
-
-def _required(name: str, read: Read, *aliases: str) -> _Field:
-    return _Field((name, *aliases), read, required=True)
-
-
-_PRICES = (_optional("price", _amount), _optional("stop_price", _amount))
-_PROTECTION = (
-    _optional("stop_loss", _level, ""),
-    _optional("take_profit", _level, ""),
-    _optional("trailing_stop", _level, ""),
+_NUMBER = _Kind({"type": "integer", "minimum": 0}, _whole)
+_MONEY = _Kind({"type": ["string", "number"], "description": "Above 0; text is exact."}, _amount)
+_LEVEL = _Kind(
+    {"type": ["string", "number"], "description": "A price, or a distance from it as in 2%."},
+    _level,
 )
-_OWNER = (_optional("magic_id", _whole, 0), _optional("reason", _word(REASONS), "api"))
+_TRUTH = _Kind({"type": "boolean"}, _truth)
+
+
+def _optional(name: str, kind: _Kind, default: Any = None, *aliases: str) -> _Field:
+    return _Field((name, *aliases), kind, default=default)
+
+
+def _required(name: str, kind: _Kind, *aliases: str) -> _Field:
+    return _Field((name, *aliases), kind, required=True)
+
+
+_PRICES = (_optional("price", _MONEY), _optional("stop_price", _MONEY))
+_PROTECTION = (
+    _optional("stop_loss", _LEVEL, ""),
+    _optional("take_profit", _LEVEL, ""),
+    _optional("trailing_stop", _LEVEL, ""),
+)
+_OWNER = (_optional("magic_id", _NUMBER, 0), _optional("reason", _word(REASONS), "api"))
 
 FIELDS: dict[str, tuple[_Field, ...]] = {
     Kind.SEND_ORDER: (
         _required("symbol", _text(SYMBOL_LENGTH)),
         _required("side", _word(SIDES)),
         _required("order_type", _word(ORDER_TYPES), "type"),
-        _required("qty", _amount, "amount"),
+        _required("qty", _MONEY, "amount"),
         *_PRICES,
         *_PROTECTION,
         *_OWNER,
-        _optional("position_id", _whole, 0),
-        _optional("reduce_only", _truth, False),
-        _optional("post_only", _truth, False),
+        _optional("position_id", _NUMBER, 0),
+        _optional("reduce_only", _TRUTH, False),
+        _optional("post_only", _TRUTH, False),
         _optional("time_in_force", _word(TIMES_IN_FORCE), "gtc"),
-        _optional("leverage", _whole, 1),
+        _optional("leverage", _NUMBER, 1),
         _optional("mode", _word(MODES), ""),
-        _optional("allow_downgrade", _truth, False),
+        _optional("allow_downgrade", _TRUTH, False),
     ),
-    Kind.CANCEL_ORDER: (_required("order_id", _whole),),
+    Kind.CANCEL_ORDER: (_required("order_id", _NUMBER),),
     Kind.CHANGE_ORDER: (
-        _required("order_id", _whole),
-        _optional("new_price", _amount),
-        _optional("new_qty", _amount),
+        _required("order_id", _NUMBER),
+        _optional("new_price", _MONEY),
+        _optional("new_qty", _MONEY),
     ),
     Kind.CLOSE_BY: (
-        _required("position_id_a", _whole, "position_id"),
-        _required("position_id_b", _whole),
-        _optional("qty", _amount, None, "amount"),
+        _required("position_id_a", _NUMBER, "position_id"),
+        _required("position_id_b", _NUMBER),
+        _optional("qty", _MONEY, None, "amount"),
     ),
     Kind.CLOSE_POSITION: (
-        _required("position_id", _whole),
-        _optional("qty", _amount, None, "amount"),
+        _required("position_id", _NUMBER),
+        _optional("qty", _MONEY, None, "amount"),
         _optional("order_type", _word(("market", "limit")), "market", "type"),
-        _optional("price", _amount),
+        _optional("price", _MONEY),
         *_OWNER,
     ),
 }
@@ -174,7 +189,7 @@ def read_item(given: Any, *, account_id: int | None = None) -> Item:
         )
     faults: dict[str, str] = {}
     head = (
-        _Field(("account_id",), _whole, required=account_id is None, default=account_id),
+        _Field(("account_id",), _NUMBER, required=account_id is None, default=account_id),
         _optional("request_id", _text(MAX_REQUEST_ID), ""),
     )
     values = _read({**given, "command": None, "payload": None}, head, faults)
@@ -207,8 +222,33 @@ def _read(
             values[name] = each.default
         else:
             try:
-                values[name] = each.read(found[0])
+                values[name] = each.kind.read(found[0])
             except ValueError as error:
                 faults[prefix + name] = str(error)
     faults.update({f"{prefix}{name}": "is not a field of this command" for name in left})
     return values
+
+
+def item_schema() -> dict[str, Any]:
+    """An item as JSON schema, for the API pages."""
+    return {"oneOf": [_command_schema(kind, fields) for kind, fields in FIELDS.items()]}
+
+
+def _command_schema(kind: str, fields: Sequence[_Field]) -> dict[str, Any]:
+    payload = {
+        "type": "object",
+        "properties": {each.names[0]: each.kind.schema for each in fields},
+        "required": [each.names[0] for each in fields if each.required],
+        "additionalProperties": False,
+    }
+    return {
+        "title": kind,
+        "type": "object",
+        "properties": {
+            "account_id": _NUMBER.schema,
+            "command": {"type": "string", "enum": [str(kind)]},
+            "request_id": _text(MAX_REQUEST_ID).schema,
+            "payload": payload,
+        },
+        "required": ["account_id", "command", "payload"],
+    }
