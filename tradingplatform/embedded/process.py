@@ -70,7 +70,10 @@ def _start_and_serve(stack: ExitStack, say: Callable[[str], None]) -> None:
     if credentials is not None:
         say(login_lines(credentials))
     if rehearsal is not None:
-        rehearsal.wait_until_ready()
+        try:
+            rehearsal.wait_until_ready()
+        except TimeoutError as error:
+            not_ready(f"{error} (setting REHEARSAL_PORT)")
     stack.callback(connections.close_all)
     stack.callback(gateway.shutdown)
     worker, beat = WorkerThread(app), BeatThread(app)

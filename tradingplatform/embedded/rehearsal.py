@@ -16,7 +16,7 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 VENUE = "rehearsal"
 LOCAL_HOSTS = ("127.0.0.1", "localhost")
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 RESTART_SECONDS = 0.5
 _PR_SET_PDEATHSIG = 1
