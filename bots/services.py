@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from accounts.models import Account
 from accounts.principals import demand_organisation_wide
@@ -173,12 +174,10 @@ def targets(bot: Bot) -> list[Account]:
 
     Suspended and disabled ones are among them; their legs say why nothing was sent.
     """
-    own = bot.accounts.filter(deleted_at=None)
-    through_groups = Account.objects.filter(
-        memberships__group__in=bot.groups.all(), deleted_at=None
-    )
-    found = {account.pk: account for account in (*own, *through_groups)}
-    return [found[number] for number in sorted(found)]
+    own = bot.accounts.order_by().values("pk")
+    through_groups = Account.objects.filter(memberships__group__in=bot.groups.order_by())
+    reached = Q(pk__in=own) | Q(pk__in=through_groups.order_by().values("pk"))
+    return list(Account.objects.filter(reached, deleted_at=None).order_by("pk"))
 
 
 def _check_input(name: str, base_name: str, timeframe: str) -> None:

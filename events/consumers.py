@@ -41,14 +41,12 @@ class Consumer:
     handler: Handler
     choose: Choice | None = None
 
-    @property
-    def kinds_query(self) -> Q:
-        """Finds the events whose kind is wanted."""
-        query = Q(kind__in=[kind for kind in self.kinds if not kind.endswith(".*")])
-        for kind in self.kinds:
-            if kind.endswith(".*"):
-                query |= Q(kind__startswith=kind[:-1])
-        return query
+    def wants(self, kind: str) -> bool:
+        """Whether events of this kind are for it."""
+        return any(
+            kind.startswith(each[:-1]) if each.endswith(".*") else kind == each
+            for each in self.kinds
+        )
 
 
 _registry: dict[str, Consumer] = {}
@@ -66,52 +64,57 @@ def registered() -> list[Consumer]:
     return [_registry[name] for name in sorted(_registry)]
 
 
-@dataclass(slots=True)
-class _Reading:
-    """The batch of events read last: consumers that stand at one place and want the same kinds
-    share it.
-    """
-
-    key: tuple[int, int, tuple[str, ...]] | None = None
-    events: Sequence[Event] = ()
-
-    def batch(self, consumer: Consumer, position: int, end: int) -> Sequence[Event]:
-        """What the consumer wants of the events after ``position`` up to ``end``."""
-        key = (position, end, consumer.kinds)
-        if key != self.key:
-            rows = Event.objects.after(position).filter(consumer.kinds_query, seq__lte=end)
-            self.key, self.events = key, list(rows[:BATCH])
-        return self.events
-
-
 def run_consumers(consumers: Sequence[Consumer] | None = None) -> int:
     """Let every consumer (or these) catch up with what is numbered now; returns how many events
-    were handed out.
+    were handed out. Consumers that stand at one place read the log together.
     """
     end = last_number()
     positions = dict(ConsumerCursor.objects.values_list("name", "seq"))
-    reading = _Reading()
-    return sum(
-        _catch_up(consumer, positions.get(consumer.name, 0), end, reading)
-        for consumer in (registered() if consumers is None else consumers)
-    )
+    together: dict[int, list[Consumer]] = {}
+    for consumer in registered() if consumers is None else consumers:
+        together.setdefault(positions.get(consumer.name, 0), []).append(consumer)
+    return sum(_catch_up(members, position, end) for position, members in together.items())
 
 
-def _catch_up(consumer: Consumer, position: int, end: int, reading: _Reading) -> int:
+def _catch_up(consumers: list[Consumer], position: int, end: int) -> int:
     """Hand out what is new, each wanted event in a transaction of its own together with the cursor.
 
     A handler's locks are so held for one event only, and never those of two events crosswise.
     """
     handled = 0
-    while position < end:
-        wanted = reading.batch(consumer, position, end)
-        for event in _chosen(consumer, wanted):
-            if not _hand_out(consumer, event):
-                return handled
-            handled += 1
-        position = (wanted[-1].seq or end) if len(wanted) == BATCH else end
-        _pass_over(consumer.name, position)
+    while position < end and consumers:
+        wanted = Event.objects.after(position).filter(_wanted_by(consumers), seq__lte=end)
+        events = list(wanted[:BATCH])
+        position = (events[-1].seq or end) if len(events) == BATCH else end
+        going_on = []
+        for consumer in consumers:
+            count, goes_on = _hand_out_all(consumer, events)
+            handled += count
+            if goes_on:
+                going_on.append(consumer)
+        consumers = going_on
+        _pass_over([consumer.name for consumer in consumers], position)
     return handled
+
+
+def _wanted_by(consumers: Sequence[Consumer]) -> Q:
+    """Finds the events whose kind one of them wants."""
+    kinds = {kind for consumer in consumers for kind in consumer.kinds}
+    query = Q(kind__in=sorted(kind for kind in kinds if not kind.endswith(".*")))
+    for kind in sorted(kinds):
+        if kind.endswith(".*"):
+            query |= Q(kind__startswith=kind[:-1])
+    return query
+
+
+def _hand_out_all(consumer: Consumer, events: Sequence[Event]) -> tuple[int, bool]:
+    """How many of the events the consumer was handed, and whether it may go on."""
+    handled = 0
+    for event in _chosen(consumer, [each for each in events if consumer.wants(each.kind)]):
+        if not _hand_out(consumer, event):
+            return handled, False
+        handled += 1
+    return handled, True
 
 
 def _chosen(consumer: Consumer, wanted: Sequence[Event]) -> Sequence[Event]:
@@ -159,13 +162,14 @@ def _count_failure(consumer: Consumer, event: Event, error: Exception) -> bool:
     return True
 
 
-def _pass_over(name: str, seq: int) -> None:
-    """Bring the cursor to ``seq`` where it is not there yet."""
-    moved = ConsumerCursor.objects.filter(name=name, seq__lt=seq).update(
-        seq=seq, failures=0, updated_at=now()
-    )
-    if not moved:
-        ConsumerCursor.objects.get_or_create(name=name, defaults={"seq": seq})
+def _pass_over(names: Sequence[str], seq: int) -> None:
+    """Bring these cursors to ``seq`` where they are not there yet."""
+    rows = ConsumerCursor.objects.filter(name__in=names)
+    moved = rows.filter(seq__lt=seq).update(seq=seq, failures=0, updated_at=now())
+    if moved < len(names):
+        known = set(rows.values_list("name", flat=True))
+        new = [ConsumerCursor(name=name, seq=seq) for name in names if name not in known]
+        ConsumerCursor.objects.bulk_create(new, ignore_conflicts=True)
 
 
 def _locked_cursor(name: str) -> ConsumerCursor:

@@ -1,12 +1,14 @@
 """A signal's end: refused before routing, or finished when the outcome of all its legs is known."""
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import F
 
 from bots.models import Bot
 from common.clock import now
 from common.redaction import redact
-from events.log import publish
+from events.log import NewEvent, publish_all
 from trading.services.legs import PENDING, UNKNOWN, count_statuses, statuses
 
 from .models import Signal
@@ -20,12 +22,13 @@ def refuse(signal: Signal, code: str, message: str) -> None:
             reason_code=code,
             message=redact(message)[:300],
             finished_at=now(),
+            **judged(signal),
         )
         if not changed:
             return
         signal.refresh_from_db()
         Bot.objects.filter(pk=signal.bot_id).update(signals_failed=F("signals_failed") + 1)
-        publish_signal("signal.finished", signal)
+        publish_all([signal_event("signal.finished", signal)])
 
 
 def finish_if_known(signal: Signal) -> bool:
@@ -38,29 +41,36 @@ def finish_if_known(signal: Signal) -> bool:
     if PENDING in found or UNKNOWN in found:
         return False
     success_count, error_count = count_statuses(found)
-    with transaction.atomic():
-        changed = Signal.objects.filter(pk=signal.pk, state=Signal.State.ROUTED).update(
-            state=Signal.State.FINISHED,
-            success_count=success_count,
-            error_count=error_count,
-            finished_at=now(),
-        )
-        if not changed:
+    changes: dict[str, Any] = {
+        "state": Signal.State.FINISHED,
+        "success_count": success_count,
+        "error_count": error_count,
+        "finished_at": now(),
+    }
+    with transaction.atomic(savepoint=False):
+        rows = Signal.objects.filter(pk=signal.pk, state=Signal.State.ROUTED)
+        if not rows.update(**changes):
             return False
-        signal.refresh_from_db()
+        for name, value in changes.items():
+            setattr(signal, name, value)
         counter = "signals_succeeded" if success_count else "signals_failed"
         Bot.objects.filter(pk=signal.bot_id).update(**{counter: F(counter) + 1})
-        publish_signal("signal.finished", signal)
+        publish_all([signal_event("signal.finished", signal)])
     return True
 
 
-def publish_signal(kind: str, signal: Signal) -> None:
+def judged(signal: Signal) -> dict[str, Any]:
+    """The columns that judging a signal has filled; they are written with its next state."""
+    return {"alert_time": signal.alert_time, "request": signal.request}
+
+
+def signal_event(kind: str, signal: Signal) -> NewEvent:
     """``signal.received``, ``signal.routed`` or ``signal.finished``."""
-    publish(
+    return NewEvent(
         kind,
-        organisation_id=signal.organisation_id,
-        topics=(f"bot:{signal.bot_id}", f"signal:{signal.pk}"),
-        payload={
+        signal.organisation_id,
+        (f"bot:{signal.bot_id}", f"signal:{signal.pk}"),
+        {
             "signal_id": signal.pk,
             "bot_id": signal.bot_id,
             "correlation_id": signal.correlation_id,

@@ -10,6 +10,7 @@ from bots.models import Bot
 from bots.services import targets
 from common.errors import Invalid
 from common.principal import system_principal
+from events.log import NewEvent, publish_all
 from trading.models import Execution
 from trading.services.commands import submit
 from trading.services.intents import OrderIntent
@@ -17,29 +18,29 @@ from trading.services.market_view import MarketView, view_markets
 from trading.sizing import AMOUNT
 
 from .alerts import Alert, alert_time, parse_alert
-from .lifecycle import finish_if_known, publish_signal, refuse
+from .lifecycle import finish_if_known, judged, refuse, signal_event
 from .models import Signal
 
 FUTURE_TOLERANCE = timedelta(seconds=60)
 TRANSIENT_GAPS = frozenset({"market_unavailable", "price_unavailable"})
 
 
-def accept(signal: Signal, *, patience: float) -> bool:
+def accept(signal: Signal, *, patience: float, is_new: bool = False) -> bool:
     """Judge a stored signal and make its execution; False when venues did not answer within
     ``patience`` seconds each.
 
     Idempotent, and the same for the sender's request and a worker after a crash: the execution
     carries the signal's correlation id, and one that exists already is taken over before anything
-    could refuse. Raises Invalid for what no account could execute.
+    could refuse. A signal that ``is_new`` was stored a moment ago and can have none. Raises Invalid
+    for what no account could execute.
     """
-    if signal.state != Signal.State.RECEIVED or resume(signal):
+    if not is_new and (signal.state != Signal.State.RECEIVED or resume(signal)):
         return True
     body = signal.request["body"]
     moment = _timely(signal, alert_time(body))
     alert = parse_alert(body)
     signal.alert_time = moment
     signal.request = {**alert.as_json(), "body": body}
-    signal.save(update_fields=["alert_time", "request"])
     return _route(signal, alert, patience)
 
 
@@ -120,6 +121,7 @@ def _demand_market(alert: Alert, accounts: list[Account], markets: MarketView) -
 def _execute(
     signal: Signal, alert: Alert, accounts: list[Account], markets: MarketView, *, is_exit: bool
 ) -> None:
+    link = _Link(signal)
     execution = submit(
         principal=system_principal(signal.organisation_id, f"bot:{signal.bot_id}"),
         intents=[_intent(signal.bot, alert, account, markets, is_exit) for account in accounts],
@@ -128,19 +130,47 @@ def _execute(
         correlation_id=signal.correlation_id,
         requested=alert.as_json(),
         markets=markets,
+        accounts=accounts,
+        link=link,
     )
-    _link(signal, execution)
-    finish_if_known(signal)
+    if link.execution is not execution:
+        _link(signal, execution)
+    if link.execution is not execution or not link.orders:
+        finish_if_known(signal)
+
+
+class _Link:
+    """Ties a signal to its execution within the transaction that writes this one: whoever sees its
+    orders move sees whose they are.
+    """
+
+    def __init__(self, signal: Signal) -> None:
+        self._signal = signal
+        self.execution: Execution | None = None
+        self.orders = 0
+
+    def __call__(self, execution: Execution, orders: int) -> list[NewEvent]:
+        """Write the link; returns what tells of it."""
+        self.execution, self.orders = execution, orders
+        return [signal_event("signal.routed", self._signal)] if _tie(self._signal, execution) else []
 
 
 @transaction.atomic
 def _link(signal: Signal, execution: Execution) -> None:
-    changed = Signal.objects.filter(pk=signal.pk, state=Signal.State.RECEIVED).update(
-        execution=execution, state=Signal.State.ROUTED
-    )
-    signal.refresh_from_db()
-    if changed:
-        publish_signal("signal.routed", signal)
+    """Tie a signal to an execution that was found."""
+    if _tie(signal, execution):
+        publish_all([signal_event("signal.routed", signal)])
+    else:
+        signal.refresh_from_db()
+
+
+def _tie(signal: Signal, execution: Execution) -> bool:
+    """Whether the signal was waiting for its execution; it is routed now."""
+    waiting = Signal.objects.filter(pk=signal.pk, state=Signal.State.RECEIVED)
+    if not waiting.update(execution=execution, state=Signal.State.ROUTED, **judged(signal)):
+        return False
+    signal.execution, signal.state = execution, Signal.State.ROUTED
+    return True
 
 
 def _intent(

@@ -21,6 +21,7 @@ from common.ids import digest, new_correlation_id
 from common.principal import Principal
 from common.redaction import redact_body
 from common.wake import wake
+from events.log import publish_all
 from trading.services.legs import PENDING, UNKNOWN, counts, legs, wait_for_legs
 
 from .alerts import TIME_FIELDS, kept_fields, load_json
@@ -31,7 +32,7 @@ from .authentication import (
     authenticate,
     bot_of_token,
 )
-from .lifecycle import publish_signal, refuse
+from .lifecycle import refuse, signal_event
 from .models import Signal
 from .routing import FUTURE_TOLERANCE, accept
 
@@ -62,7 +63,7 @@ def receive(*, body: bytes, headers: Mapping[str, str], token: str | None, addre
     if signal.is_duplicate:
         return signal
     try:
-        if not accept(signal, patience=QUICK_PATIENCE_SECONDS):
+        if not accept(signal, patience=QUICK_PATIENCE_SECONDS, is_new=True):
             wake("webhooks.route_later", signal_id=signal.pk)
     except Invalid as error:
         refuse(signal, error.code, error.message)
@@ -101,7 +102,7 @@ def _store(
             address=address or None,
         )
         Bot.objects.filter(pk=bot.pk).update(signals_total=F("signals_total") + 1)
-        publish_signal("signal.received", signal)
+        publish_all([signal_event("signal.received", signal)])
     return signal
 
 

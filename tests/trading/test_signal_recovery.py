@@ -21,14 +21,12 @@ from webhooks.models import Signal
 from webhooks.tasks import sweep
 
 
-def test_orders_made_before_a_crash_belong_to_their_signal_however_late_it_is_found(
-    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+def test_orders_that_exist_belong_to_their_signal_however_late_it_is_found(
+    make_desk: Callable[..., Desk],
 ) -> None:
     desk = make_desk(1)
-    with monkeypatch.context() as moment:
-        moment.setattr(routing, "_link", killed)
-        with pytest.raises(Killed):
-            send(desk)
+    send(desk)
+    Signal.objects.update(state="received", execution=None)
     set_status(principal=desk.principal, bot=desk.bot, status="STOPPED")
     desk.run_orders()
     desk.settle()
@@ -37,6 +35,20 @@ def test_orders_made_before_a_crash_belong_to_their_signal_however_late_it_is_fo
     signal = Signal.objects.get()
     assert (signal.state, signal.reason_code, signal.success_count) == ("finished", "", 1)
     assert Order.objects.count() == 1
+
+
+def test_a_crash_while_a_signal_is_tied_to_its_orders_leaves_none_and_it_is_executed_later(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(1)
+    with monkeypatch.context() as moment:
+        moment.setattr(routing, "_tie", killed)
+        with pytest.raises(Killed):
+            send(desk)
+    assert (Signal.objects.get().state, Order.objects.count()) == ("received", 0)
+    Signal.objects.update(received_at=now() - timedelta(seconds=6))
+    sweep()
+    assert (Signal.objects.get().state, Order.objects.count()) == ("routed", 1)
 
 
 def test_an_alert_stored_before_a_crash_is_executed(

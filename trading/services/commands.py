@@ -5,7 +5,7 @@ hears of them. Each leg stands alone; a refused one keeps its reason and its dec
 others go on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ from common.crash import crash_point
 from common.errors import Conflict, Denied, Invalid, NotFound
 from common.ids import new_correlation_id
 from common.principal import Principal
+from events.log import NewEvent
 from groups.models import Group
 from riskmgmt.limits import NewReservation
 from trading.models import Command, Execution, Order, TradeCursor
@@ -34,6 +35,9 @@ from .new_orders import write_orders
 MAX_LEGS = 1000
 # A venue's clock may be behind ours.
 OVERLAP_MS = 60_000
+# Called within the transaction with the execution and how many orders it has, to tie to it what it
+# was made for; returns the events that tell of that.
+Link = Callable[[Execution, int], Sequence[NewEvent]]
 
 
 @dataclass(slots=True)
@@ -54,6 +58,8 @@ def submit(
     correlation_id: str | None = None,
     requested: dict[str, Any] | None = None,
     markets: MarketView | None = None,
+    accounts: Iterable[Account] = (),
+    link: Link | None = None,
 ) -> Execution:
     """Write an execution with one leg per intent and wake the execution workers.
 
@@ -61,22 +67,24 @@ def submit(
     ``requested``, or other legs where nothing was ``requested``, it raises Conflict
     ``idempotency_mismatch``. Raises NotFound when an account is not visible to the principal,
     Invalid for an empty or an oversized fan-out. Asks venues for markets and prices (unless given)
-    before, not inside, the transaction.
+    before, not inside, the transaction. ``accounts`` are those of the intents, where the caller has
+    just read them as the principal sees them.
     """
     if not 0 < len(intents) <= MAX_LEGS:
         raise Invalid(f"An execution has 1 to {MAX_LEGS} legs.", code="bad_batch_size")
     correlation_id = correlation_id or new_correlation_id()
     if (earlier := _earlier(principal, correlation_id, requested, intents)) is not None:
         return earlier
-    accounts = _accounts(principal, intents)
-    markets = markets or view_markets(accounts.values(), {intent.symbol for intent in intents})
+    found = {account.pk: account for account in accounts} or _accounts(principal, intents)
+    markets = markets or view_markets(found.values(), {intent.symbol for intent in intents})
     try:
         with transaction.atomic():
             execution = _write(
                 principal,
                 intents,
-                accounts,
+                found,
                 markets,
+                link,
                 Execution(
                     organisation_id=principal.organisation_id,
                     correlation_id=correlation_id,
@@ -136,6 +144,7 @@ def _write(
     intents: Sequence[OrderIntent],
     accounts: dict[int, Account],
     markets: MarketView,
+    link: Link | None,
     execution: Execution,
 ) -> Execution:
     """Judge every leg under the accounts' row locks and write all rows."""
@@ -151,7 +160,7 @@ def _write(
             by_symbol[intent.symbol].count_in(draft.order.seat, draft.reserved)
         request_id = intent.request_id or f"{execution.correlation_id}:{number}"
         _collect(rows, principal, execution, account, intent, request_id, draft)
-    _insert(rows, execution)
+    _insert(rows, execution, link(execution, len(rows.orders)) if link else ())
     return execution
 
 
@@ -196,7 +205,7 @@ def _collect(
         )
 
 
-def _insert(rows: _Rows, execution: Execution) -> None:
+def _insert(rows: _Rows, execution: Execution, linked: Sequence[NewEvent]) -> None:
     insert_rows(rows.commands)
     for order in rows.orders:
         order.command_id = order.command.pk if order.command else None
@@ -204,7 +213,7 @@ def _insert(rows: _Rows, execution: Execution) -> None:
         rows.orders,
         rows.reservations,
         correlation_id=execution.correlation_id,
-        after=[execution_event(execution, len(rows.commands))],
+        after=[execution_event(execution, len(rows.commands)), *linked],
     )
 
 
