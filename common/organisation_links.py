@@ -25,36 +25,42 @@ class Link:
     other: tuple[str, str] | None = None
 
     @property
-    def name(self) -> str:
-        """The trigger's name."""
-        return f"{self.table}_{self.one[0]}_one_organisation"
-
-    @property
-    def columns(self) -> str:
+    def columns(self) -> tuple[str, ...]:
         """The columns whose change is looked at."""
-        second = self.other[0] if self.other else "organisation_id"
-        return f'"{self.one[0]}", "{second}"'
+        return self.one[0], self.other[0] if self.other else "organisation_id"
 
     @property
     def crosses(self) -> str:
         """The condition in SQL; a row that is not there is for the foreign key to refuse."""
+        column, _ = self.one
         second = _organisation_of(*self.other) if self.other else 'NEW."organisation_id"'
-        return f"{_organisation_of(*self.one)} <> {second}"
+        return f'(NEW."{column}" IS NOT NULL AND {_organisation_of(*self.one)} <> {second})'
 
 
 def keep_apart(*links: Link) -> migrations.RunPython:
-    """The operation that puts the triggers of some links in force."""
+    """The operation that puts some links' guards in force: one trigger for all of a table's, since
+    every row of a fan-out passes it.
+    """
+    by_table: dict[str, list[Link]] = {}
+    for link in links:
+        by_table.setdefault(link.table, []).append(link)
 
     def guard(apps: Any, schema_editor: Any) -> None:
-        for link in links:
-            when = f"INSERT OR UPDATE OF {link.columns}"
-            _guard(schema_editor, link.table, link.name, when, link.crosses, CROSSING)
+        for table, members in by_table.items():
+            columns = dict.fromkeys(f'"{name}"' for link in members for name in link.columns)
+            when = f"INSERT OR UPDATE OF {', '.join(columns)}"
+            crosses = " OR ".join(link.crosses for link in members)
+            _guard(schema_editor, table, _name(table), when, crosses, CROSSING)
 
     def lift(apps: Any, schema_editor: Any) -> None:
-        for link in links:
-            _lift(schema_editor, link.table, link.name)
+        for table in by_table:
+            _lift(schema_editor, table, _name(table))
 
     return migrations.RunPython(guard, lift)
+
+
+def _name(table: str) -> str:
+    return f"{table}_one_organisation"
 
 
 def keep_in_place(table: str) -> migrations.RunPython:
