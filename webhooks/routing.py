@@ -152,7 +152,9 @@ class _Link:
     def __call__(self, execution: Execution, orders: int) -> list[NewEvent]:
         """Write the link; returns what tells of it."""
         self.execution, self.orders = execution, orders
-        return [signal_event("signal.routed", self._signal)] if _tie(self._signal, execution) else []
+        return (
+            [signal_event("signal.routed", self._signal)] if _tie(self._signal, execution) else []
+        )
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ two polls running is reported and closes the symbol to entries, until it has gon
 accepts it. What changed while the venue was asked is not compared.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from django.db import transaction
@@ -56,15 +56,17 @@ def compare(
     *,
     balances: Mapping[str, VenueBalance],
     positions: Iterable[VenuePosition],
+    held: Sequence[Position] | None = None,
 ) -> None:
-    """Compare every symbol of a poll, and keep what differs; in the poll's transaction.
+    """Compare every symbol of a poll, and keep what differs; in the poll's transaction. ``held``
+    are the open positions of the account in its book, read here unless given.
 
     What the shadow book holds is in no wallet, so there is nothing to compare it with.
     """
     if unsettled is None or account.book == Book.SHADOW:
         return
-    held = Position.objects.open().filter(account=account, book=account.book)
-    rows = list(held)
+    open_ones = Position.objects.open().filter(account=account, book=account.book)
+    rows = list(open_ones) if held is None else held
     if account.market_type == Account.MarketType.SPOT:
         found = _spot_differences(account, rows, cursors, unsettled, balances)
     else:

@@ -1,14 +1,16 @@
 """What an account holds and what it is worth."""
 
 import logging
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from accounts.models import Account, Balance, EquityPoint
+from common.bulk import insert_rows, update_rows, upsert_rows
 from common.clock import iso, now
 from common.money import ZERO, InvalidMoney, money, multiplied, plain, rounded
-from events.log import publish
+from events.log import NewEvent, publish_all
 from exchanges.protocol import VenueBalance
 from marketdata.services import last_price
 
@@ -17,37 +19,83 @@ from .venue_access import venue_of
 logger = logging.getLogger(__name__)
 
 EQUITY_POINT_EVERY = timedelta(seconds=30)
+FIGURES = ("balance", "equity", "equity_at", "synced_at", "sync_error")
 
 
 def store_balances(account: Account, balances: Mapping[str, VenueBalance]) -> None:
-    """Replace the stored balances, value them and keep a point of the equity line; in a
-    transaction.
+    """:func:`store_all_balances` for one account."""
+    store_all_balances([(account, balances)])
+
+
+def store_all_balances(told: Sequence[tuple[Account, Mapping[str, VenueBalance]]]) -> None:
+    """Replace the stored balances of different accounts, value them and keep a point of each equity
+    line; in a transaction, in a number of statements that does not grow with the accounts.
 
     A currency without a known price counts as nothing, so that equity is never overstated; asking
     for its price lets the next round of prices include it where the venue lists it.
     """
-    moment = now()
-    balances = {name: held for name, held in balances.items() if _fits(account, held)}
-    Balance.objects.bulk_create(
-        [
-            Balance(
-                account=account,
-                currency=each.currency,
-                free=rounded(each.free),
-                used=rounded(each.used),
-                at=moment,
-            )
-            for each in balances.values()
-        ],
-        update_conflicts=True,
-        unique_fields=["account", "currency"],
-        update_fields=["free", "used", "at"],
-    )
-    Balance.objects.filter(account=account).exclude(currency__in=balances).delete()
-    quote_held = balances.get(account.quote_currency)
-    balance = rounded(quote_held.total) if quote_held else ZERO
-    equity = sum((_value(account, each) for each in balances.values()), ZERO)
-    _save(account, balance, rounded(equity))
+    moment, prices = now(), _Prices()
+    held = {
+        account.pk: {name: each for name, each in balances.items() if _fits(account, each)}
+        for account, balances in told
+    }
+    _replace(held, moment)
+    _lock([account for account, _ in told])
+    news = [_news(account, held[account.pk], prices, moment) for account, _ in told]
+    _save(news, moment)
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """An account that was brought up to date, and whether that is the first time or a change."""
+
+    account: Account
+    is_first: bool
+    has_moved: bool
+
+
+class _Prices:
+    """Last prices, each read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Decimal | None] = {}
+
+    def value(self, account: Account, held: VenueBalance) -> Decimal:
+        """What a balance is worth in the account's quote currency."""
+        if held.currency == account.quote_currency:
+            return held.total
+        venue, symbol = venue_of(account), f"{held.currency}/{account.quote_currency}"
+        if (venue.key, symbol) not in self._known:
+            row = last_price(venue, symbol)
+            self._known[venue.key, symbol] = row.price if row else None
+        price = self._known[venue.key, symbol]
+        return ZERO if price is None else multiplied(held.total, price)
+
+
+def _replace(held: Mapping[int, Mapping[str, VenueBalance]], moment: datetime) -> None:
+    rows = [
+        Balance(
+            account_id=account_id,
+            currency=each.currency,
+            free=rounded(each.free),
+            used=rounded(each.used),
+            at=moment,
+        )
+        for account_id, balances in held.items()
+        for each in balances.values()
+    ]
+    upsert_rows(rows, unique_fields=["account", "currency"], update_fields=["free", "used", "at"])
+    stored = Balance.objects.filter(account__in=held).values_list("pk", "account_id", "currency")
+    gone = [pk for pk, account_id, currency in stored if currency not in held[account_id]]
+    if gone:
+        Balance.objects.filter(pk__in=gone).delete()
+
+
+def _lock(accounts: Sequence[Account]) -> None:
+    """Take several accounts' row locks in the order in which a submission takes them."""
+    if len(accounts) > 1:
+        rows = Account.objects.select_for_update(no_key=True).order_by("pk")
+        list(rows.filter(pk__in=[each.pk for each in accounts]).values_list("pk"))
 
 
 def _fits(account: Account, held: VenueBalance) -> bool:
@@ -61,45 +109,57 @@ def _fits(account: Account, held: VenueBalance) -> bool:
     return True
 
 
-def _value(account: Account, held: VenueBalance) -> Decimal:
-    if held.currency == account.quote_currency:
-        return held.total
-    price = last_price(venue_of(account), f"{held.currency}/{account.quote_currency}")
-    return multiplied(held.total, price.price) if price else ZERO
-
-
-def _save(account: Account, balance: Decimal, equity: Decimal) -> None:
-    moment = now()
-    has_moved = account.balance != balance
-    is_first = account.equity_at is None
+def _news(
+    account: Account, balances: Mapping[str, VenueBalance], prices: _Prices, moment: datetime
+) -> _News:
+    """Put the figures into the account's object."""
+    quote_held = balances.get(account.quote_currency)
+    balance = rounded(quote_held.total) if quote_held else ZERO
+    equity = rounded(sum((prices.value(account, each) for each in balances.values()), ZERO))
+    news = _News(account, account.equity_at is None, account.balance != balance)
     account.balance, account.equity, account.equity_at = balance, equity, moment
     account.synced_at, account.sync_error = moment, ""
+    return news
+
+
+def _save(news: Sequence[_News], moment: datetime) -> None:
+    accounts = [each.account for each in news]
     # Not save(): a poll is no change by somebody, so it leaves no row in the account's history.
-    Account.objects.filter(pk=account.pk).update(
-        balance=balance, equity=equity, equity_at=moment, synced_at=moment, sync_error=""
+    update_rows(accounts, FIGURES)
+    for each in news:
+        if each.is_first and each.account.initial_balance == 0:
+            new = Account.objects.filter(pk=each.account.pk)
+            new.update(initial_balance=each.account.equity)
+    recent = EquityPoint.objects.filter(account__in=accounts, at__gt=moment - EQUITY_POINT_EVERY)
+    known = set(recent.order_by().values_list("account_id", "book"))
+    due = [each for each in accounts if (each.pk, each.book) not in known]
+    insert_rows([_point(account, moment) for account in due], with_ids=False)
+    publish_all(
+        _synced(each.account, moment)
+        for each in news
+        if each.has_moved or each.is_first or each.account in due
     )
-    if is_first and account.initial_balance == 0:
-        Account.objects.filter(pk=account.pk).update(initial_balance=equity)
-    newest = (
-        EquityPoint.objects.filter(account=account, book=account.book)
-        .order_by("-at")
-        .values_list("at", flat=True)
-        .first()
+
+
+def _point(account: Account, moment: datetime) -> EquityPoint:
+    return EquityPoint(
+        account=account,
+        book=account.book,
+        at=moment,
+        equity=account.equity,
+        balance=account.balance,
     )
-    is_due = newest is None or moment - newest >= EQUITY_POINT_EVERY
-    if is_due:
-        EquityPoint.objects.create(
-            account=account, book=account.book, at=moment, equity=equity, balance=balance
-        )
-    if has_moved or is_first or is_due:
-        publish(
-            "account.synced",
-            organisation_id=account.organisation_id,
-            topics=(f"account:{account.pk}",),
-            payload={
-                "account_id": account.pk,
-                "balance": plain(balance),
-                "equity": plain(equity),
-                "at": iso(moment),
-            },
-        )
+
+
+def _synced(account: Account, moment: datetime) -> NewEvent:
+    return NewEvent(
+        "account.synced",
+        account.organisation_id,
+        (f"account:{account.pk}",),
+        {
+            "account_id": account.pk,
+            "balance": plain(account.balance),
+            "equity": plain(account.equity),
+            "at": iso(moment),
+        },
+    )

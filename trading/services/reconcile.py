@@ -24,11 +24,13 @@ from monitoring.models import Alert
 from trading import states
 from trading.models import Deal, Order, TradeCursor
 
-from .agenda import OVERLAP_MS, Agenda, Report, agendas_of, ask, long_look
+from .agenda import OVERLAP_MS, Agenda, Report, agendas_of, ask
 from .agreement import IN_DOUBT, changed_since, compare
 from .balances import store_balances
+from .cursors import moved_on
 from .fills import import_trades, is_sound, locked_cursor
 from .funding import import_funding
+from .quiet_reports import newest_deal, write_quiet
 from .settlement import settle_found, suspend_account, suspend_moved
 from .stream_status import distrust
 from .transitions import Moves
@@ -119,13 +121,19 @@ def poll(accounts: Sequence[Account]) -> None:
     One whose venue is not where it was is not asked: its credentials are for the old address.
     """
     agendas = agendas_of(_in_place(accounts))
-    reports = gateway().run(_ask_all(agendas), timeout=POLL_TIMEOUT)
-    for agenda, report in zip(agendas, reports, strict=True):
+    asked_after = newest_deal()
+    answers = gateway().run(_ask_all(agendas), timeout=POLL_TIMEOUT)
+    reports: list[tuple[Agenda, Report]] = []
+    for agenda, answer in zip(agendas, answers, strict=True):
+        if isinstance(answer, BaseException):
+            note_failure(agenda.account, answer)
+        else:
+            reports.append((agenda, answer))
+    confirmed, others = write_quiet(reports, asked_after)
+    _schedule(confirmed)
+    for agenda, report in others:
         try:
-            if isinstance(report, BaseException):
-                note_failure(agenda.account, report)
-            else:
-                import_report(agenda, report)
+            import_report(agenda, report)
         except Exception:  # the outer loop of the poll: the other accounts go on
             logger.exception(
                 "poll of account %s not written; it will be repeated", agenda.account.pk
@@ -168,8 +176,7 @@ def import_report(agenda: Agenda, report: Report) -> None:
         if is_new and account.book not in SIMULATED:
             _suspect_stream(account, symbol, began, report.asked_ms)
         if account.book not in SIMULATED:
-            is_long = agenda.trades_since.get(symbol, 0) <= long_look(account, cursors[symbol])
-            _advance(cursors[symbol], trades, held_back, report.asked_ms, is_long=is_long)
+            _advance(agenda, cursors[symbol], trades, held_back, report.asked_ms)
     rows = Order.objects.select_for_update(of=("self",), no_key=True).select_related("account")
     for order in rows.filter(pk__in=report.orders).order_by("pk"):
         settle_found(order, report.orders[order.pk], moves, cause="poll")
@@ -179,7 +186,7 @@ def import_report(agenda: Agenda, report: Report) -> None:
     if not account.is_view:
         compare(account, cursors, unsettled, balances=report.balances, positions=report.positions)
         store_balances(account, report.balances)
-    _schedule(account)
+    _schedule([account])
 
 
 def _suspect_stream(account: Account, symbol: str, began: datetime, asked_ms: int) -> None:
@@ -243,24 +250,15 @@ def _unexplained(
 
 
 def _advance(
+    agenda: Agenda,
     cursor: TradeCursor,
     trades: Sequence[VenueTrade],
     held_back: Sequence[VenueTrade],
     asked_ms: int,
-    *,
-    is_long: bool,
 ) -> None:
-    """Move the cursor to ten minutes before the question, and never past a trade that waits; a
-    question that did not go back as far as the cursor proves nothing about the time before it.
-
-    What the venue tells late within that time is still seen (see ``look_back``); a symbol without
-    trades costs one question however long it has been idle.
-    """
+    """Move the stored cursor on, past nothing that waits or cannot be booked."""
     waiting = [*held_back, *(trade for trade in trades if not is_sound(trade))]
-    if is_long:
-        limit = min([asked_ms - OVERLAP_MS, *(trade.executed_ms for trade in waiting)])
-        cursor.since_ms = max(cursor.since_ms, limit)
-    cursor.checked_at = None if waiting else from_ms(asked_ms)
+    moved_on(agenda, cursor.symbol, cursor, asked_ms, waiting)
     cursor.save(update_fields=["since_ms", "checked_at"])
 
 
@@ -285,14 +283,19 @@ def _note_missing(report: Report) -> None:
         )
 
 
-def _schedule(account: Account) -> None:
-    """Look again soon while orders work that no stream tells of."""
-    busy = set(Order.objects.working().filter(account=account).values_list("book", flat=True))
-    is_told = not busy & SIMULATED and (
-        StreamStatus.objects.healthy().filter(account=account).exists()
+def _schedule(accounts: Sequence[Account]) -> None:
+    """Look again soon at those with working orders that no stream tells of."""
+    rows = Order.objects.working().filter(account__in=[account.pk for account in accounts])
+    busy: dict[int, set[str]] = {}
+    for account_id, book in rows.order_by().values_list("account_id", "book").distinct():
+        busy.setdefault(account_id, set()).add(book)
+    if not busy:
+        return
+    told = set(
+        StreamStatus.objects.healthy().filter(account__in=busy).values_list("account_id", flat=True)
     )
-    if busy and not is_told:
-        nudge([account.pk], within=min(BUSY_SECONDS, settings.RECONCILE_SECONDS))
+    due = [pk for pk, books in busy.items() if books & SIMULATED or pk not in told]
+    nudge(due, within=min(BUSY_SECONDS, settings.RECONCILE_SECONDS))
 
 
 def note_failure(account: Account, error: BaseException) -> None:

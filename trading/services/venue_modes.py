@@ -57,17 +57,25 @@ def change_position_mode(*, principal: Principal, account: Account, position_mod
     return row
 
 
+def _mode(is_hedged: bool) -> str:
+    return Account.VenueMode.HEDGE if is_hedged else Account.VenueMode.ONE_WAY
+
+
+def has_venue_mode(account: Account, is_hedged: bool | None) -> bool:
+    """Whether the venue's mode as a poll found it is the one we know; None where it was not
+    asked.
+    """
+    return is_hedged is None or account.venue_position_mode == _mode(is_hedged)
+
+
 def note_venue_mode(account: Account, is_hedged: bool | None) -> None:
     """Keep the venue's own mode as a poll found it; None where it was not asked.
 
     One that changes while positions are open suspends the account, exits excepted.
     """
-    if is_hedged is None:
+    if is_hedged is None or has_venue_mode(account, is_hedged):
         return
-    mode = Account.VenueMode.HEDGE if is_hedged else Account.VenueMode.ONE_WAY
-    known = account.venue_position_mode
-    if known == mode:
-        return
+    known, mode = account.venue_position_mode, _mode(is_hedged)
     account.venue_position_mode = mode
     Account.objects.filter(pk=account.pk).update(venue_position_mode=mode)
     if known and Position.objects.open().filter(account=account).exists():
