@@ -81,6 +81,10 @@ class Workshop:
             self._threads.shutdown(wait=True)
             self._threads = None
 
+    def does(self, task: str) -> bool:
+        """Whether the task's work is done here."""
+        return task in self._works
+
     def take(self, task: str) -> bool:
         """Whether the task's work was taken on here."""
         work, threads = self._works.get(task), self._threads
@@ -108,12 +112,14 @@ workshop = Workshop()
 class Coalesced:
     """A wake-up that many ask for: sent at once, and whatever is asked for within ``pause`` seconds
     after that as one at the end of the pause. A process whose workshop does the work is its own
-    addressee.
+    addressee; one that has to send a message for it waits ``far_pause`` seconds, where that is
+    given.
     """
 
-    def __init__(self, task: str, pause: float) -> None:
+    def __init__(self, task: str, pause: float, far_pause: float | None = None) -> None:
         self._task = task
         self._pause = pause
+        self._far_pause = pause if far_pause is None else far_pause
         self._guard = threading.Lock()
         self._sent_at = -math.inf
         self._is_due = False
@@ -123,7 +129,8 @@ class Coalesced:
         with self._guard:
             if self._is_due:
                 return
-            wait = self._sent_at + self._pause - time.monotonic()
+            pause = self._pause if workshop.does(self._task) else self._far_pause
+            wait = self._sent_at + pause - time.monotonic()
             if wait > 0:
                 self._is_due = True
                 timer = threading.Timer(wait, self._send_late)

@@ -13,8 +13,10 @@ from .models import AuditRecord, Event
 
 # Live streams and consumers hear of an event so much later at most while many are written.
 SEQUENCER_PAUSE_SECONDS = 0.1
+# A process that is no worker tells one less often: what its orders come to is a worker's own event.
+FAR_SEQUENCER_PAUSE_SECONDS = 0.5
 SEQUENCE = "events.sequence"
-_sequencer = Coalesced(SEQUENCE, SEQUENCER_PAUSE_SECONDS)
+_sequencer = Coalesced(SEQUENCE, SEQUENCER_PAUSE_SECONDS, FAR_SEQUENCER_PAUSE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

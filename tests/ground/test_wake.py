@@ -129,6 +129,27 @@ def test_a_process_whose_workshop_does_the_work_sends_no_message(
     assert sent == ["events.other", "events.sequence"]
 
 
+def test_a_process_that_has_to_send_a_message_waits_for_its_own_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(wake, "wake", sent.append)
+    done: list[int] = []
+    coalesced = wake.Coalesced("events.sequence", pause=0.0, far_pause=3600.0)
+    for _ in range(3):
+        coalesced.wake()
+    assert sent == ["events.sequence"]
+    near = wake.Coalesced("events.sequence", pause=0.0, far_pause=3600.0)
+    wake.workshop.open({"events.sequence": lambda: done.append(1)})
+    try:
+        for _ in range(3):
+            near.wake()
+        assert wait_until(lambda: len(done) == 3)
+    finally:
+        wake.workshop.close()
+    assert sent == ["events.sequence"]
+
+
 def test_work_that_fails_is_logged_and_the_next_is_done(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
