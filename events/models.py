@@ -37,7 +37,7 @@ class Event(models.Model):
 
     seq = models.BigIntegerField(null=True, unique=True, editable=False)
     organisation = models.ForeignKey(
-        "users.Organisation", on_delete=models.PROTECT, related_name="+"
+        "users.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
     )
     kind = models.CharField(max_length=60)
     topics = models.JSONField(default=list)

@@ -125,7 +125,7 @@ class Reservation(models.Model):
     """
 
     organisation = models.ForeignKey(
-        "users.Organisation", on_delete=models.PROTECT, related_name="+"
+        "users.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
     )
     account_id = models.BigIntegerField()
     book = models.CharField(max_length=10, choices=Book)

@@ -65,7 +65,7 @@ class Command(models.Model):
         ACCEPTED = ACCEPTED
 
     organisation = models.ForeignKey(
-        "users.Organisation", on_delete=models.PROTECT, related_name="+"
+        "users.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
     )
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="commands")
     execution = models.ForeignKey(

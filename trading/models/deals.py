@@ -37,9 +37,11 @@ class Deal(models.Model):
         OUT_BY = "out_by"
 
     organisation = models.ForeignKey(
-        "users.Organisation", on_delete=models.PROTECT, related_name="+"
+        "users.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="deals")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="deals", db_index=False
+    )
     book = models.CharField(max_length=10, choices=Book)
     order = models.ForeignKey(Order, null=True, on_delete=models.PROTECT, related_name="deals")
     position = models.ForeignKey(

@@ -71,9 +71,11 @@ class Order(models.Model):
 
     uid = models.UUIDField(unique=True, editable=False)
     organisation = models.ForeignKey(
-        "users.Organisation", on_delete=models.PROTECT, related_name="+"
+        "users.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="orders")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="orders", db_index=False
+    )
     book = models.CharField(max_length=10, choices=Book)
     command = models.OneToOneField(
         Command, null=True, on_delete=models.PROTECT, related_name="order"

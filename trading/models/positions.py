@@ -62,9 +62,11 @@ class Position(models.Model):
         MISSING = "missing"
 
     organisation = models.ForeignKey(
-        "users.Organisation", on_delete=models.PROTECT, related_name="+"
+        "users.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="positions")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="positions", db_index=False
+    )
     book = models.CharField(max_length=10, choices=Book)
     symbol = models.CharField(max_length=60)
     side = models.CharField(max_length=4)
