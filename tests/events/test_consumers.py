@@ -84,6 +84,43 @@ def test_what_is_not_chosen_is_passed_over_in_as_many_statements_as_one_event(
     assert cursor() == last_number()
 
 
+def test_consumers_at_one_place_read_the_log_together(tell: Callable[..., None]) -> None:
+    for name, kinds in (("one", ("order.*",)), ("two", ("deal.created",))):
+        consumers.register(name, kinds, seen_by([]), lambda events: [])
+    tell(1)
+    consumers.run_consumers()
+    counts = []
+    for asked in (consumers.registered()[:1], consumers.registered()):
+        ConsumerCursor.objects.update(seq=last_number())
+        tell(2, kind="deal.created")
+        with CaptureQueriesContext(connection) as queries:
+            consumers.run_consumers(asked)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+    assert (cursor("one"), cursor("two")) == (last_number(), last_number())
+
+
+def test_a_consumer_that_fails_stays_behind_and_does_not_hold_up_the_others(
+    tell: Callable[..., None],
+) -> None:
+    seen: list[int] = []
+
+    def refuse(event: Event) -> None:
+        raise ValueError
+
+    consumers.register("failing", ("order.updated",), refuse)
+    consumers.register("other", ("order.updated",), seen_by(seen))
+    before = last_number()
+    ConsumerCursor.objects.create(name="failing", seq=before)
+    ConsumerCursor.objects.create(name="other", seq=before)
+    tell(1, 2)
+    assert consumers.run_consumers() == 2
+    assert (cursor("failing"), cursor("other"), seen) == (before, last_number(), [1, 2])
+    tell(3)
+    assert consumers.run_consumers() == 1
+    assert (cursor("failing"), seen) == (before, [1, 2, 3])
+
+
 def test_of_what_is_chosen_nothing_is_lost_when_a_handler_fails_between(
     tell: Callable[..., None],
 ) -> None:

@@ -9,14 +9,19 @@ from django.db import IntegrityError
 from bots.services import set_status
 from common.clock import now
 from events import consumers
-from events.models import ConsumerCursor, ParkedEvent
+from events.models import ConsumerCursor, Event, ParkedEvent
+from events.sequencer import number_events
 from monitoring.models import Alert
 from monitoring.tasks import report_parked_events
 from tests.trading.conftest import Desk
 from tests.trading.crashes import Killed, killed
 from tests.trading.test_signal_to_ledger import send
+from trading import states
 from trading.models import Order
+from trading.services import lanes
+from trading.services.execution import claim_orders
 from webhooks import routing, services
+from webhooks.consumers import last_of_signals
 from webhooks.models import Signal
 from webhooks.tasks import sweep
 
@@ -76,6 +81,21 @@ def test_an_alert_found_a_minute_later_is_stale(
     Signal.objects.update(received_at=now() - timedelta(seconds=61))
     sweep()
     assert (Signal.objects.get().reason_code, Order.objects.count()) == ("stale", 0)
+
+
+def test_a_signal_is_looked_at_once_no_leg_of_it_is_open(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(2)
+    send(desk)
+    lanes.here.keep()
+    claim_orders(list(Order.objects.values_list("pk", flat=True)))
+    number_events()
+    events = list(Event.objects.filter(kind="order.updated").order_by("seq"))
+    assert [event.payload["state"] for event in events] == [states.SENDING] * 2
+    first, second = Order.objects.order_by("pk")
+    Order.objects.filter(pk=first.pk).update(state=states.FILLED)
+    assert last_of_signals(events) == []
+    Order.objects.filter(pk=second.pk).update(state=states.FILLED)
+    assert last_of_signals(events) == events[-1:]
 
 
 def test_an_event_that_keeps_failing_is_parked_and_reported(
