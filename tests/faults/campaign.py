@@ -34,7 +34,8 @@ def run(size: Size, *, seed: int, mode: str, keep: bool) -> Report:
             missed = _until_met(stage, load, size.quota(mode), size.longest)
             seconds = time.monotonic() - loaded
             say("no new commands; waiting for answers")
-            load.finish()
+            load.no_more()
+        load.finish()
         fired = _calm(stage)
         say("faults are over; waiting until the ledger stands still")
         verdict = _check(stage, load)
@@ -69,6 +70,8 @@ def _until_met(stage: Stage, load: Load, quota: Quota, longest: float) -> list[s
         done = {
             "commands": load.record.commands.total(),
             "faults": count_faults(fired),
+            **{act: load.record.commands[act] for act in ("change_order", "close_by")},
+            "outside": load.record.outside,
             **{
                 role: stage.kills[role] for role in ("worker", "web", "redis", "postgres", "server")
             },
@@ -118,6 +121,8 @@ def _figures(
         **{name: verdict[name] for name in counted},
         "http_answers": dict(load.record.statuses),
         "http_retries": load.record.retries,
+        "asked_for": dict(load.record.commands),
+        "refusals": dict(load.record.refusals),
         "faults": count_faults(fired),
         "faults_by_kind": fired,
         "kills": dict(stage.kills),

@@ -16,18 +16,23 @@ HASTY_SECONDS = 0.15
 HASTY_CHANCE = 0.04
 PAUSE = (0.1, 0.8)
 UNANSWERED = 0
+LEG = ("account_id", "command_id", "order_id", "state", "ok", "error")
 REPEATED = frozenset({UNANSWERED, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One command as a caller sends it; the same ``key`` and content every time."""
+    """One command as a caller sends it; the same ``key`` and content every time.
+
+    ``kind`` is the door it goes through, ``act`` what it asks for where that door takes several.
+    """
 
     kind: str
     method: str
     path: str
     key: str = ""
     body: dict[str, Any] = field(default_factory=dict)
+    act: str = ""
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ class Outcome:
 
     kind: str
     key: str
+    act: str = ""
     status: int = UNANSWERED
     attempts: int = 0
     correlation_id: str = ""
@@ -56,7 +62,9 @@ class Record:
         self.outcomes: list[Outcome] = []
         self.statuses: Counter[str] = Counter()
         self.retries = 0
+        self.outside = 0
         self.commands: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
 
     def note(self, status: int, kind: str) -> None:
         """Count one answer."""
@@ -70,10 +78,20 @@ class Record:
         with self._lock:
             self.outcomes.append(outcome)
             self.retries += outcome.attempts - 1
-            accepted = sum(1 for leg in outcome.legs if leg.get("order_id"))
+            accepted = sum(1 for leg in outcome.legs if leg.get("order_id") or leg.get("ok"))
             if not outcome.legs and outcome.status < 400 and outcome.status != UNANSWERED:
                 accepted = 1
-            self.commands[outcome.kind] += accepted
+            self.commands[outcome.act] += accepted
+            for leg in outcome.legs:
+                if leg.get("error"):
+                    self.refusals[f"{outcome.act} {leg['error']['code']}"] += 1
+            if outcome.status >= 400 or outcome.status == UNANSWERED:
+                self.refusals[f"{outcome.act} {outcome.status}"] += 1
+
+    def add_outside(self) -> None:
+        """Count one trade that somebody made at the exchange itself: no command of ours."""
+        with self._lock:
+            self.outside += 1
 
     def as_json(self) -> list[dict[str, Any]]:
         """All outcomes for the checker."""
@@ -94,7 +112,7 @@ class Caller:
 
     def send(self, request: Request) -> Outcome:
         """Send until there is an answer that settles it, then now and then once more."""
-        outcome = Outcome(request.kind, request.key)
+        outcome = Outcome(request.kind, request.key, request.act or request.kind)
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         again = self.chance.random() < 0.1
         while time.monotonic() < give_up_at:
@@ -141,10 +159,7 @@ def _take(outcome: Outcome, document: dict[str, Any]) -> None:
     if outcome.correlation_id and told != outcome.correlation_id:
         outcome.differing = True
     outcome.correlation_id = told or outcome.correlation_id
-    outcome.legs = [
-        {name: leg.get(name) for name in ("account_id", "command_id", "order_id", "state")}
-        for leg in data.get("results", ())
-    ]
+    outcome.legs = [{name: leg.get(name) for name in LEG} for leg in data.get("results", ())]
 
 
 def sign_in(caller: Caller, username: str, password: str) -> str:

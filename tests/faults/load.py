@@ -154,7 +154,7 @@ class Client:
             "request_id": self._key(),
             "payload": payload,
         }
-        return Request("command", "POST", "/position/commands", self._key(), body)
+        return Request("command", "POST", "/position/commands", self._key(), body, act=name)
 
     def _bracket(self, symbol: str) -> Request:
         """An entry with a stop, a target or a trailing stop behind it."""
@@ -211,6 +211,7 @@ class Client:
                     "quantity": self._amount(symbol), "type": "MARKET", "reason": "manual",
                 },
             )  # fmt: skip
+            self.api.record.add_outside()
 
     def _cancel(self, order: str, _: str) -> None:
         form = {
@@ -263,9 +264,13 @@ class Load:
         for thread in self._threads:
             thread.start()
 
-    def finish(self) -> None:
-        """No new commands; returns once every running one has its answer or gave up."""
+    def no_more(self) -> None:
+        """No new commands."""
         self._over.set()
+
+    def finish(self) -> None:
+        """Returns once every running command has its answer or gave up."""
+        self.no_more()
         for thread in self._threads:
             thread.join()
 

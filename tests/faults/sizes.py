@@ -14,10 +14,17 @@ ORDINARY = frozenset({"partial_parts", "slow_ack", "clock_skew"})
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a campaign must have seen before it may end."""
+    """What a campaign must have seen before it may end.
+
+    ``change_order`` and ``close_by`` are commands among the others, ``outside`` what somebody
+    traded at the exchange itself.
+    """
 
     commands: int
     faults: int
+    change_order: int
+    close_by: int
+    outside: int
     worker: int = 0
     web: int = 0
     redis: int = 0
@@ -57,18 +64,20 @@ SMALL_EVERY = EVERY | {
 
 SIZES = {
     "small": Size(
-        distributed=Quota(300, 60, worker=12, web=4, redis=2, postgres=1),
-        embedded=Quota(300, 60, server=6),
+        distributed=Quota(300, 60, 1, 1, 1, worker=12, web=4, redis=2, postgres=1),
+        embedded=Quota(300, 60, 1, 1, 1, server=6),
         organisations=1, accounts=24, clients=6, workers=3, longest=110, every=SMALL_EVERY,
     ),
     "gate": Size(
-        distributed=Quota(2_000, 500, worker=100, web=10, redis=10, postgres=5),
-        embedded=Quota(1_000, 250, server=30),
+        distributed=Quota(2_000, 500, 20, 20, 50, worker=100, web=10, redis=10, postgres=5),
+        embedded=Quota(2_000, 500, 20, 20, 50, server=30),
         organisations=2, accounts=24, clients=8, workers=4, longest=1_500, every=EVERY,
     ),
     "long": Size(
-        distributed=Quota(50_000, 12_000, worker=2_000, web=300, redis=100, postgres=60),
-        embedded=Quota(20_000, 5_000, server=300),
+        distributed=Quota(
+            50_000, 12_000, 500, 500, 1_000, worker=2_000, web=300, redis=100, postgres=60
+        ),
+        embedded=Quota(20_000, 5_000, 200, 200, 500, server=300),
         organisations=3, accounts=24, clients=8, workers=4, longest=9_000, every=EVERY,
     ),
 }  # fmt: skip

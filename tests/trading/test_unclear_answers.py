@@ -91,6 +91,27 @@ def test_absence_is_concluded_only_after_the_window_and_nothing_is_sent_again(
     assert Deal.objects.count() == 0
 
 
+def test_an_old_question_is_asked_again_soon_once_the_exchange_answers_it(
+    make_desk: Callable[..., Desk],
+) -> None:
+    """Looks that fail come ever more seldom; a "not found" brings the next one within seconds."""
+    desk = make_desk(1)
+    desk.exchange.fault("rst_before")
+    send(desk)
+    desk.run_orders()
+    long_ago = now() - timedelta(minutes=4)
+    Order.objects.update(wire_at=long_ago, send_deadline=long_ago)
+    look = {"method": "GET", "path": "/api/v3/order"}
+    script = [{"kind": "http_502_before", "times": 1, "match": look}]
+    desk.exchange.call("POST", "/_fault", {"script": script})
+    failed = look_now(Order.objects.get())
+    assert (failed.state, failed.not_found_count) == (states.UNKNOWN, 0)
+    assert failed.next_attempt_at > now() + timedelta(seconds=20)
+    told = look_now(failed)
+    assert (told.state, told.not_found_count) == (states.UNKNOWN, 1)
+    assert told.next_attempt_at <= now() + recovery.LOOK_AGAIN_AFTER
+
+
 def test_an_order_accepted_late_is_found(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(1)
     desk.exchange.fault("late_accept", ms=3_600_000)

@@ -244,11 +244,16 @@ def _conclude(seen: Order, look: Look) -> None:
 
 
 def _count_absence(order: Order, moves: Moves) -> None:
-    """One more not-found answer; enough of them after the window prove that nothing was placed."""
+    """One more not-found answer; enough of them after the window prove that nothing was placed.
+
+    A venue that answers is asked again soon, however old the question has become meanwhile.
+    """
     if now() < last_acceptance(order, quirks_of_account(order.account)):
         return
     order.not_found_count += 1
-    Order.objects.filter(pk=order.pk).update(not_found_count=F("not_found_count") + 1)
+    Order.objects.filter(pk=order.pk).update(
+        not_found_count=F("not_found_count") + 1, next_attempt_at=now() + LOOK_AGAIN_AFTER
+    )
     if order.not_found_count >= NOT_FOUND_ANSWERS:
         moves.move(
             order,
