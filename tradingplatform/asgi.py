@@ -15,6 +15,7 @@ from surfaces.command.routing import websocket_urlpatterns as command_sockets  #
 from surfaces.dashboard.routing import websocket_urlpatterns as dashboard_sockets  # noqa: E402
 from surfaces.management.routing import websocket_urlpatterns as management_sockets  # noqa: E402
 from surfaces.ws import websocket_urlpatterns as shared_sockets  # noqa: E402
+from tradingplatform.request_life import to_its_end  # noqa: E402
 from tradingplatform.static_files import serve_static  # noqa: E402
 
 
@@ -29,7 +30,7 @@ NO_SUCH_SOCKET = re_path(r"", refuse_socket)
 
 application = ProtocolTypeRouter(
     {
-        "http": serve_static(http_application),
+        "http": to_its_end(serve_static(http_application)),
         "websocket": URLRouter([*websocket_routes, NO_SUCH_SOCKET]),
     }
 )

@@ -29,24 +29,20 @@ PAUSE = (0.0, 0.25)
 
 
 class Resting:
-    """Limit orders that somebody may cancel or change, by organisation; shared by the callers."""
+    """Limit orders that somebody may cancel, by organisation; shared by the callers."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._orders: dict[int, deque[tuple[str, str]]] = {}
+        self._orders: dict[int, deque[str]] = {}
 
     def add(self, house: int, outcome: Outcome) -> None:
         """Remember the orders of an outcome."""
         with self._lock:
             kept = self._orders.setdefault(house, deque(maxlen=RESTING_KEPT))
-            kept.extend(
-                (str(leg["order_id"]), str(leg["account_id"]))
-                for leg in outcome.legs
-                if leg.get("order_id")
-            )
+            kept.extend(str(leg["order_id"]) for leg in outcome.legs if leg.get("order_id"))
 
-    def take(self, house: int, chance: random.Random) -> tuple[str, str] | None:
-        """One of them and its account; it is then forgotten."""
+    def take(self, house: int, chance: random.Random) -> str | None:
+        """One of them; it is then forgotten."""
         with self._lock:
             kept = self._orders.get(house)
             if not kept:
@@ -80,10 +76,10 @@ class Client:
         kinds = list(WEIGHTS)
         kind = self.chance.choices(kinds, [WEIGHTS[each] for each in kinds])[0]
         symbol = self.chance.choice(SYMBOLS)
-        if kind in ("cancel", "change"):
+        if kind == "cancel":
             taken = resting.take(self.house["accounts"][0]["id"], self.chance)
             if taken is not None:
-                getattr(self, f"_{kind}")(*taken)
+                self._cancel(taken)
                 return
             kind = "limit"
         if kind == "outside":
@@ -168,19 +164,28 @@ class Client:
             qty=self._amount(symbol), magic_id=self.chance.randrange(3), **levels,
         )  # fmt: skip
 
-    def _change(self, order: str, account: str) -> None:
-        """Another quantity, or another price near the old one, for a resting order."""
-        self.api.send(
-            self._command(
-                "change_order", account, order_id=order,
-                **self.chance.choice(({"new_qty": "0.01"}, {"new_qty": "0.4"})),
-            )
-        )  # fmt: skip
+    def _change(self, symbol: str) -> Request:
+        """Another quantity or price for a resting entry; another entry where none rests."""
+        account = self._account()["id"]
+        rows = self._rows("orders", account, side="buy")
+        resting = [row for row in rows if row["state"] in ("OPEN", "PARTIAL") and row["price"]]
+        if not resting:
+            return self._limit(symbol)
+        order = self.chance.choice(resting)
+        price = Decimal(order["price"]) * Decimal(str(self.chance.uniform(0.99, 1.003)))
+        wishes = {
+            "new_qty": self._amount(order["symbol"]),
+            "new_price": str(price.quantize(TICK, ROUND_DOWN)),
+        }
+        chosen = self.chance.choice((["new_qty"], ["new_price"], ["new_qty", "new_price"]))
+        asked = {name: wishes[name] for name in chosen}
+        return self._command("change_order", account, order_id=order["id"], **asked)
 
     def _pair(self, _: str) -> Request:
         """In the hedging account: end two opposite positions by each other, or open another."""
         account, symbol = self.house["hedging"]["id"], PAIRED
-        by_side = {row["side"]: row["id"] for row in self._open_positions(account, symbol)}
+        rows = self._rows("positions", account, symbol=symbol)
+        by_side = {row["side"]: row["id"] for row in rows if row["reconciled"]}
         if len(by_side) == len(("buy", "sell")):
             ids = {"position_id_a": by_side["buy"], "position_id_b": by_side["sell"]}
             return self._command("close_by", account, **ids)
@@ -190,15 +195,15 @@ class Client:
             qty=self._amount(symbol),
         )  # fmt: skip
 
-    def _open_positions(self, account: int, symbol: str) -> list[dict[str, Any]]:
-        """The account's open positions of a symbol; none while the platform does not answer."""
-        query = {"account_id": account, "symbol": symbol}
+    def _rows(self, kind: str, account: int, **query: str) -> list[dict[str, Any]]:
+        """The account's open orders or positions; none while the platform does not answer."""
+        asked = {"account_id": account, **query}
         try:
-            answer = self.api.http.get("/position/positions/open", params=query)
+            answer = self.api.http.get(f"/position/{kind}/open", params=asked)
             rows: list[dict[str, Any]] = answer.json()["items"]
         except (httpx.TransportError, ValueError, KeyError):
             return []
-        return [row for row in rows if row["reconciled"]]
+        return rows
 
     def _outside(self, symbol: str) -> None:
         """Somebody trades at the exchange itself, past the platform."""
@@ -213,7 +218,7 @@ class Client:
             )  # fmt: skip
             self.api.record.add_outside()
 
-    def _cancel(self, order: str, _: str) -> None:
+    def _cancel(self, order: str) -> None:
         form = {
             "request_id": f"{self.chance.getrandbits(128):032x}",
             "csrfmiddlewaretoken": self._form_token,

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,15 @@ class Stage:
         return inherited | own | servers
 
     def __enter__(self) -> "Stage":
+        starts = [self.exchange.start]
+        if self.mode != "embedded":
+            starts += [self.postgres.make, self.redis.start]
         try:
-            self.exchange.start()
-            if self.mode != "embedded":
-                self.postgres.make()
-                self.redis.start()
+            # It imports everything while the servers start and the tables are made.
+            self._nursery = Nursery(self.environment, self.folder / "nursery.log")
+            with ThreadPoolExecutor() as pool:
+                for started in [pool.submit(start) for start in starts]:
+                    started.result()
         except BaseException:
             self.close()
             raise
@@ -117,7 +122,6 @@ class Stage:
 
     def open(self) -> None:
         """Start the platform and return once it answers; from then on what dies is replaced."""
-        self._nursery = Nursery(self.environment, self.folder / "nursery.log")
         workers = tuple(f"{WORKER}{number}" for number in range(self.size.workers))
         self._wanted = (SERVER,) if self.mode == "embedded" else (WEB, BEAT, *workers)
         self._watch.start()

@@ -58,7 +58,9 @@ def test_an_accepted_order_with_an_unclear_answer_is_found_and_booked_once(
     desk.run_orders()
     order = Order.objects.get()
     assert order.state == states.UNKNOWN
+    assert order.error_code
     assert look_now(order).state in states.WORKING
+    assert (order.error_code, order.error_message) == ("", "")
     desk.settle()
     order.refresh_from_db()
     assert (order.state, order.filled_quantity) == (states.FILLED, Decimal("0.004"))

@@ -114,6 +114,9 @@ def _take_over(order: Order, found: VenueOrder, moves: Moves, cause: str) -> boo
         return False
     known_by = _identity(order, found)
     if order.state in states.UNSETTLED | states.ADOPTABLE:
+        if order.error_code:
+            # Why it was in doubt stays in its history; an order that works has no error.
+            known_by |= {"error_code": "", "error_message": ""}
         working = states.PARTIAL if order.filled_quantity > 0 else states.OPEN
         details = {"venue_status": found.status, "raw": redact_json(found.raw)}
         moves.move(order, working, cause=cause, details=details, next_attempt_at=None, **known_by)
