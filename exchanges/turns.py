@@ -38,7 +38,8 @@ class Turns:
             if before is not None:
                 await before.begun.wait()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(before.done.wait(), PATIENCE_SECONDS)
+                    async with asyncio.timeout(PATIENCE_SECONDS):
+                        await before.done.wait()
             yield turn
         finally:
             turn.begun.set()

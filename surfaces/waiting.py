@@ -34,7 +34,8 @@ class Waiters:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._look())
         try:
-            await asyncio.wait_for(future, timeout)
+            async with asyncio.timeout(timeout):
+                await future
         except TimeoutError:
             return False
         finally:

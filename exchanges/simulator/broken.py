@@ -73,7 +73,8 @@ async def _hang(
     request: web.Request, fault: Fault, hurry: asyncio.Event, payload: Any
 ) -> web.StreamResponse:
     with suppress(TimeoutError):
-        await asyncio.wait_for(hurry.wait(), float(fault.params.get("seconds", 30)))
+        async with asyncio.timeout(float(fault.params.get("seconds", 30))):
+            await hurry.wait()
     if payload is None:
         return close(request)
     return web.json_response(payload)

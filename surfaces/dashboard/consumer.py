@@ -125,9 +125,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                         await self.close(NOT_AUTHENTICATED)
                         return
                 await asyncio.sleep(SECONDS_BETWEEN_BATCHES)
-                # A lost announcement is made good by looking anyway.
+                # A lost announcement is made good by looking anyway. Python 3.11's wait_for would
+                # lose a cancel that comes with the news, and this would go on without its page.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.news.wait(), SECONDS_BETWEEN_LOOKS)
+                    async with asyncio.timeout(SECONDS_BETWEEN_LOOKS):
+                        await self.news.wait()
         except DatabaseError:
             logger.exception("live channel: the log could not be read")
             await self.close(UNAVAILABLE)

@@ -1,5 +1,6 @@
 """The live channel: each later event once, rows of the own tenant, the session behind it."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,10 +13,12 @@ from django.test import Client
 from accounts.principals import principal_of_user
 from events.sequencer import last_number
 from surfaces.dashboard import consumer
+from surfaces.dashboard.consumer import LiveConsumer
 from surfaces.dashboard.routing import websocket_urlpatterns
 from surfaces.limits import Bucket, admit_caller
 from tests.dashboard.world import World, announce_order, make_order, make_world
 from tests.management.sockets import Socket
+from tests.waiting import PATIENCE, await_until
 from trading import states
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,6 +84,24 @@ def _page_of(world: World, address: str) -> str:
     client = Client()
     client.force_login(world.user)
     return client.get(address).content.decode()
+
+
+async def test_nothing_is_looked_up_for_a_page_that_leaves_as_news_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def nothing(*_: Any) -> None:
+        """Neither sends nor reads."""
+
+    page = LiveConsumer()
+    page.after_id, page.group, page.doubtful, page.news = 0, "", False, asyncio.Event()
+    monkeypatch.setattr(page, "send_json", nothing)
+    monkeypatch.setattr(page, "_send_news", nothing)
+    page.pump = asyncio.create_task(page._run())
+    await await_until(lambda: page.news._waiters)
+    page.news.set()
+    async with asyncio.timeout(PATIENCE):
+        await page.disconnect(1000)
+    assert page.pump.done()
 
 
 async def test_cut_client_gets_each_event_once_and_in_order() -> None:

@@ -105,7 +105,7 @@ class Platform:
 
     def _is_healthy(self, process: Process) -> bool:
         try:
-            answer = self.client.get(f"{self.url}/healthz", timeout=PATIENCE)
+            answer = self.client.get(f"{self.url}/healthz", timeout=10)
         except httpx.TransportError:
             return False
         return answer.status_code == httpx.codes.OK
