@@ -23,6 +23,7 @@ from tests.processes.harness import WEB, Platform
 from tests.processes.proof import await_settled
 from tests.processes.test_nothing_lost import suffer
 from tests.trading.rehearsal import Exchange
+from tests.waiting import PATIENCE
 from trading.models import Command, Order, OrderEvent
 from users.models import ApiKey, AuthSession, Organisation, Role, User
 from users.services import create_user
@@ -280,7 +281,7 @@ def all_rows() -> Iterator[tuple[str, str]]:
 def caller(platform: Platform, exchange: Exchange, keeper: None) -> Iterator[Caller]:
     """The administrator, logged in nowhere yet; the platform will log all it can."""
     platform.environment |= {"LOG_LEVEL": "DEBUG", "EXCHANGE_TIMEOUT_MS": "15000"}
-    with httpx.Client(base_url=platform.url, timeout=20, follow_redirects=True) as session:
+    with httpx.Client(base_url=platform.url, timeout=PATIENCE, follow_redirects=True) as session:
         yield Caller(platform, exchange, session, Evidence(MARKERS | {"API key": platform.api_key}))
 
 
