@@ -16,11 +16,11 @@ from common.errors import Invalid
 from common.principal import Principal
 from events.models import AuditRecord
 from monitoring.models import Alert
-from tests.processes.harness import wait_until
 from tests.trading.conftest import Desk
 from tests.trading.hedging import Book
 from tests.trading.rehearsal import Exchange
 from tests.trading.test_futures_end_to_end import SYMBOL, futures_book
+from tests.waiting import wait_until
 from trading.models import Command, Order, OrderEvent, VenueCountdown
 from trading.services import reconcile
 from trading.services.cancelling import cancel_order
@@ -70,7 +70,7 @@ def beat_until(man: DeadMan, condition: Callable[[], Any], what: str) -> None:
         man.beat()
         return condition()
 
-    wait_until(beat_and_look, 20, what)
+    wait_until(beat_and_look, what)
 
 
 def word() -> str:
@@ -130,14 +130,14 @@ def test_silence_cancels_at_the_exchange_and_the_ledger_takes_that_as_its_word(
     beat_until(man, lambda: now() > first_end + timedelta(seconds=1), "lived past the first")
     assert (statuses(book), running(book)) == (["NEW"], [SYMBOL])
     # Nobody beats any more.
-    wait_until(lambda: statuses(book) == ["CANCELED"], 20, "cancelled by the exchange")
+    wait_until(lambda: statuses(book) == ["CANCELED"], "cancelled by the exchange")
     reconcile.poll([Account.objects.get()])
     order.refresh_from_db()
     assert (order.state, order.cancel_requested_at) == ("CANCELED", None)
     last = OrderEvent.objects.filter(order=order).latest("id")
     assert (last.cause, last.details["venue_status"]) == ("poll", "canceled")
     assert not Command.objects.filter(kind=Command.Kind.CANCEL_ORDER).exists()
-    wait_until(lambda: word() == "off", 10, "known to have run out")
+    wait_until(lambda: word() == "off", "known to have run out")
     DeadMan().beat()
     assert VenueCountdown.objects.get().may_run_until is None
 
@@ -145,7 +145,7 @@ def test_silence_cancels_at_the_exchange_and_the_ledger_takes_that_as_its_word(
 def test_an_orderly_end_stops_it(book: Book, life: LaneLife) -> None:
     rest(book)
     life.start(alone=True)
-    wait_until(lambda: running(book) == [SYMBOL], 20, "armed by the process's own thread")
+    wait_until(lambda: running(book) == [SYMBOL], "armed by the process's own thread")
     life.stop()
     assert (running(book), statuses(book)) == ([], ["NEW"])
     assert VenueCountdown.objects.get().may_run_until is None
