@@ -17,7 +17,7 @@ from tests.faults.processes import ROOT, Child
 from tests.ground.ports import free_port
 
 SUPERUSER = "postgres"
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 PAUSE = 0.1
 
 

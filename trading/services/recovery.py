@@ -39,6 +39,8 @@ LOST_WAKE_UP_AFTER = timedelta(seconds=1)
 LEASE_GRACE = timedelta(seconds=1)
 LOOK_AGAIN_AFTER = timedelta(seconds=2)
 LONGEST_PAUSE = timedelta(seconds=60)
+# The questions of a process that died are another's after so long.
+LOOK_LEASE = timedelta(seconds=10)
 STALE_ENTRY_AFTER = timedelta(seconds=60)
 NOT_FOUND_ANSWERS = 3
 BATCH = 100
@@ -143,6 +145,8 @@ def resolve_unknown(mine: Condition = EVERYWHERE) -> None:
             pk, look = looks.get(timeout=max(give_up_at - time.monotonic(), 0.001))
         except Empty:
             logger.error("%s looks without an answer; they will be repeated", len(due))
+            for order in due.values():
+                _put_off(order, _pause(order))
             return
         order = due.pop(pk)
         if isinstance(look, BaseException):
@@ -161,18 +165,23 @@ def _claim_looks(mine: Condition) -> list[Order]:
     for order in due.select_related("account")[:BATCH]:
         taken = Order.objects.filter(
             pk=order.pk, state=states.UNKNOWN, next_attempt_at=order.next_attempt_at
-        ).update(next_attempt_at=moment + _pause(order))
+        ).update(next_attempt_at=moment + LOOK_LEASE)
         if taken:
             claimed.append(order)
     return claimed
 
 
 def _pause(order: Order) -> timedelta:
-    """How long until the next look: longer the older the question is, so that a dead venue's orders
-    do not crowd out the others'.
+    """How long until the next look after one that failed: longer the older the question is, so that
+    a dead venue's orders do not crowd out the others'.
     """
     age = now() - (order.send_deadline or order.created_at)
     return min(max(age / 8, LOOK_AGAIN_AFTER), LONGEST_PAUSE)
+
+
+def _put_off(order: Order, pause: timedelta) -> None:
+    rows = Order.objects.filter(pk=order.pk, state=states.UNKNOWN)
+    rows.update(next_attempt_at=now() + pause)
 
 
 async def _look_at_all(
@@ -190,14 +199,16 @@ async def _look_at_all(
 
 
 async def _look(order: Order) -> Look:
-    """The order at the exchange; once it can no longer be accepted, also a scan of orders and
-    trades.
+    """The order at the exchange; before it is concluded that it has none, also a scan of orders and
+    trades. A scan costs several times a question, and after an outage hundreds of orders wait.
     """
     if order.is_blind and not order.exchange_order_id:
         return await blind.look(order)
     client = await gateway().client(account_ref(order.seat))
     found = await client.find_order(order.symbol, order.client_order_id, order.exchange_order_id)
-    if found is not None or now() < last_acceptance(order, quirks_of_account(order.account)):
+    is_last = order.not_found_count + 1 >= NOT_FOUND_ANSWERS
+    is_over = now() >= last_acceptance(order, quirks_of_account(order.account))
+    if found is not None or not (is_last and is_over):
         return found
     for candidate in await client.open_orders(order.symbol):
         if candidate.client_order_id == order.client_order_id:
@@ -211,6 +222,7 @@ async def _look(order: Order) -> Look:
 
 def _note_failed_look(order: Order, error: BaseException) -> None:
     """A look that failed proves nothing and is repeated."""
+    _put_off(order, _pause(order))
     if not isinstance(error, (VenueError, DomainError)):
         logger.error("look for order %s failed", order.pk, exc_info=error)
         return
@@ -238,6 +250,7 @@ def _conclude(seen: Order, look: Look) -> None:
         settle_found(order, look, moves, cause="recovery")
     elif isinstance(look, After):
         blind.conclude(order, look, moves)
+        _put_off(order, _pause(order))
     elif look is None:
         _count_absence(order, moves)
     moves.flush()
@@ -248,12 +261,11 @@ def _count_absence(order: Order, moves: Moves) -> None:
 
     A venue that answers is asked again soon, however old the question has become meanwhile.
     """
+    _put_off(order, LOOK_AGAIN_AFTER)
     if now() < last_acceptance(order, quirks_of_account(order.account)):
         return
     order.not_found_count += 1
-    Order.objects.filter(pk=order.pk).update(
-        not_found_count=F("not_found_count") + 1, next_attempt_at=now() + LOOK_AGAIN_AFTER
-    )
+    Order.objects.filter(pk=order.pk).update(not_found_count=F("not_found_count") + 1)
     if order.not_found_count >= NOT_FOUND_ANSWERS:
         moves.move(
             order,

@@ -1,6 +1,7 @@
 """Waits until the ledger has settled, then holds it against the exchange's own books."""
 
 import json
+import math
 import sys
 import time
 from typing import Any
@@ -59,14 +60,15 @@ def _behind() -> int:
 
 
 def await_settled(since: str, seconds: float) -> dict[str, int]:
-    """Wait until nothing is under way twice in a row; returns what still is when time is up.
+    """Wait until nothing is under way twice in a row; returns what still is when for so many
+    seconds nothing has come to an end: how long all of it takes is the machine's affair.
 
     The polls that the verdict waits for are asked for as an operator would, not waited for: next to
     a stream that is well they are half a minute apart.
     """
     give_up_at = time.monotonic() + seconds
     asked_at = -POLL_AGAIN
-    quiet = 0
+    quiet, fewest = 0, math.inf
     waiting = {"database": 1}
     while quiet < 2 and time.monotonic() < give_up_at:
         time.sleep(PAUSE)
@@ -75,6 +77,8 @@ def await_settled(since: str, seconds: float) -> dict[str, int]:
             if waiting.keys() == {"unread"} and time.monotonic() > asked_at + POLL_AGAIN:
                 nudge(Account.objects.values_list("pk", flat=True), within=0)
                 asked_at = time.monotonic()
+            if (left := sum(waiting.values())) < fewest:
+                fewest, give_up_at = left, time.monotonic() + seconds
         except DatabaseError:
             connection.close()
         quiet = 0 if waiting else quiet + 1
