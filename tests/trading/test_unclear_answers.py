@@ -13,6 +13,7 @@ from django.db import connections
 
 from common.clock import now
 from tests.trading.conftest import Desk
+from tests.trading.crashes import Killed, killed
 from tests.trading.test_signal_to_ledger import send
 from tests.waiting import PATIENCE, wait_until
 from trading import states
@@ -112,6 +113,47 @@ def test_an_old_question_is_asked_again_soon_once_the_exchange_answers_it(
     told = look_now(failed)
     assert (told.state, told.not_found_count) == (states.UNKNOWN, 1)
     assert told.next_attempt_at <= now() + recovery.LOOK_AGAIN_AFTER
+
+
+def test_orders_and_trades_are_scanned_with_the_last_question_and_it_counts_only_with_them(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk(1)
+    desk.exchange.fault("rst_before")
+    send(desk)
+    desk.run_orders()
+    long_ago = now() - timedelta(minutes=4)
+    Order.objects.update(wire_at=long_ago, send_deadline=long_ago)
+    scan = {"method": "GET", "path": "/api/v3/openOrders"}
+    script = [{"kind": "http_502_before", "times": 1, "match": scan}]
+    desk.exchange.call("POST", "/_fault", {"script": script})
+    counts = []
+    for _ in range(4):
+        order = look_now(Order.objects.get())
+        counts.append((order.state, order.not_found_count))
+    assert counts == [
+        (states.UNKNOWN, 1),
+        (states.UNKNOWN, 2),
+        (states.UNKNOWN, 2),
+        (states.NOT_PLACED, 3),
+    ]
+
+
+def test_a_process_that_dies_in_mid_look_holds_the_question_up_for_seconds_only(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(1)
+    desk.exchange.fault("rst_before")
+    send(desk)
+    desk.run_orders()
+    long_ago = now() - timedelta(minutes=10)
+    Order.objects.update(wire_at=long_ago, send_deadline=long_ago)
+    order = Order.objects.get()
+    monkeypatch.setattr(recovery, "gateway", killed)
+    with pytest.raises(Killed):
+        look_now(order)
+    order.refresh_from_db()
+    assert now() < order.next_attempt_at <= now() + recovery.LOOK_LEASE
 
 
 def test_an_order_accepted_late_is_found(make_desk: Callable[..., Desk]) -> None:
