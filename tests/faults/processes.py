@@ -50,10 +50,14 @@ class Child:
 
 
 class Forked:
-    """A process that the nursery forked: not a child of ours, so it is held by a descriptor."""
+    """A process that the nursery forked: not a child of ours, so it is held by a descriptor.
+
+    ``ready_at`` is when it began to be of use, None before; whoever watches it says so.
+    """
 
     def __init__(self, pid: int) -> None:
         self.started = time.monotonic()
+        self.ready_at: float | None = None
         try:
             self._descriptor = os.pidfd_open(pid)
         except ProcessLookupError:

@@ -23,12 +23,14 @@ from tests.faults.sizes import VENUE_TIMEOUT_MS, Size
 from tests.ground.ports import free_port
 
 WORKER, WEB, BEAT, SERVER = "worker", "web", "beat", "server"
-# A process younger than this is left alone, so that some live long enough to do something.
+# A process younger than this is left alone, so that some live long enough to do something. One that
+# answers callers grows older from its first answer on: on a busy machine its start takes as long.
 LEAST_AGE = 5.0
+ANSWERING = (WEB, SERVER)
 LOOK_EVERY = 0.05
 # As a service manager does: what ended by itself is started again a little later.
 RESTART_AFTER = 1.0
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 
 
 class Stage:
@@ -203,13 +205,16 @@ class Stage:
         return [
             name
             for name, process in self._running.items()
-            if name.rstrip("0123456789") == role and process.started < born_before
+            if name.rstrip("0123456789") == role
+            and process.ready_at is not None
+            and process.ready_at < born_before
         ]
 
     # Keeping alive
 
     def _keep_alive(self) -> None:
         while not self._ending.wait(LOOK_EVERY):
+            self._note_answers()
             with self._lock:
                 for name in self._wanted:
                     process = self._running.get(name)
@@ -220,6 +225,13 @@ class Stage:
                         self._not_before[name] = time.monotonic() + RESTART_AFTER
                         del self._running[name]
 
+    def _note_answers(self) -> None:
+        """Let the web process, or the one server, be as old as its first answer."""
+        young = [self._running.get(name) for name in ANSWERING]
+        for process in young:
+            if process is not None and process.ready_at is None and self.is_healthy():
+                process.ready_at = time.monotonic()
+
     def _launch(self, name: str) -> Forked:
         kind = name.rstrip("0123456789")
         words = {
@@ -229,7 +241,9 @@ class Stage:
             WORKER: ["worker", "--threads", "8", "--name", f"{name}-{secrets.token_hex(3)}@%h"],
         }[kind]
         assert self._nursery is not None
-        return self._nursery.fork(words, self.folder / f"{name}.log")
+        process = self._nursery.fork(words, self.folder / f"{name}.log")
+        process.ready_at = None if kind in ANSWERING else process.started
+        return process
 
     def close(self) -> None:
         """Stop everything; remove the folder unless it is to be kept."""
