@@ -66,7 +66,7 @@ SIZES = {
     "small": Size(
         distributed=Quota(300, 60, 1, 1, 1, worker=12, web=4, redis=2, postgres=1),
         embedded=Quota(300, 60, 1, 1, 1, server=6),
-        organisations=1, accounts=24, clients=6, workers=3, longest=110, every=SMALL_EVERY,
+        organisations=1, accounts=24, clients=6, workers=3, longest=200, every=SMALL_EVERY,
     ),
     "gate": Size(
         distributed=Quota(2_000, 500, 20, 20, 50, worker=100, web=10, redis=10, postgres=5),
