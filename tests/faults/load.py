@@ -33,13 +33,17 @@ class Resting:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._orders: dict[int, deque[str]] = {}
+        self._orders: dict[int, deque[tuple[str, int]]] = {}
 
     def add(self, house: int, outcome: Outcome) -> None:
         """Remember the orders of an outcome."""
         with self._lock:
             kept = self._orders.setdefault(house, deque(maxlen=RESTING_KEPT))
-            kept.extend(str(leg["order_id"]) for leg in outcome.legs if leg.get("order_id"))
+            kept.extend(
+                (str(leg["order_id"]), int(leg["account_id"]))
+                for leg in outcome.legs
+                if leg.get("order_id")
+            )
 
     def take(self, house: int, chance: random.Random) -> str | None:
         """One of them; it is then forgotten."""
@@ -48,7 +52,13 @@ class Resting:
             if not kept:
                 return None
             kept.rotate(chance.randrange(len(kept)))
-            return kept.popleft()
+            return kept.popleft()[0]
+
+    def account(self, house: int, chance: random.Random) -> int | None:
+        """An account where one of them may rest."""
+        with self._lock:
+            kept = self._orders.get(house)
+            return chance.choice(kept)[1] if kept else None
 
 
 class Client:
@@ -73,11 +83,12 @@ class Client:
     def act(self, resting: Resting) -> None:
         """One command of the plan."""
         self._count += 1
+        house = self.house["accounts"][0]["id"]
         kinds = list(WEIGHTS)
         kind = self.chance.choices(kinds, [WEIGHTS[each] for each in kinds])[0]
         symbol = self.chance.choice(SYMBOLS)
         if kind == "cancel":
-            taken = resting.take(self.house["accounts"][0]["id"], self.chance)
+            taken = resting.take(house, self.chance)
             if taken is not None:
                 self._cancel(taken)
                 return
@@ -85,9 +96,13 @@ class Client:
         if kind == "outside":
             self._outside(symbol)
             return
+        if kind == "change":
+            account = resting.account(house, self.chance)
+            self.api.send(self._limit(symbol) if account is None else self._change(symbol, account))
+            return
         outcome = self.api.send(getattr(self, f"_{kind}")(symbol))
         if kind == "limit":
-            resting.add(self.house["accounts"][0]["id"], outcome)
+            resting.add(house, outcome)
 
     def _key(self) -> str:
         return f"c{self.number}-{self._count}"
@@ -164,9 +179,8 @@ class Client:
             qty=self._amount(symbol), magic_id=self.chance.randrange(3), **levels,
         )  # fmt: skip
 
-    def _change(self, symbol: str) -> Request:
+    def _change(self, symbol: str, account: int) -> Request:
         """Another quantity or price for a resting entry; another entry where none rests."""
-        account = self._account()["id"]
         rows = self._rows("orders", account, side="buy")
         resting = [row for row in rows if row["state"] in ("OPEN", "PARTIAL") and row["price"]]
         if not resting:
