@@ -1,7 +1,7 @@
 """Random fills, told in any order and repeatedly: after each step the ledger is the venue's."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from decimal import Decimal
 
 import pytest
@@ -50,13 +50,17 @@ numbers = st.integers(0, 1000)
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """A venue that trades and tells of it badly; ``told`` is what the platform has heard."""
+    """A venue that trades and tells of it badly; ``told`` is what the platform has heard. What was
+    written is undone at the end.
+    """
+
+    undoing: Callable[[], AbstractContextManager[None]] = staticmethod(rolled_back)
 
     def __init__(self, account: Account) -> None:
         super().__init__()
         self.use(account)
         self.undo = ExitStack()
-        self.undo.enter_context(rolled_back())
+        self.undo.enter_context(self.undoing())
         self.orders: list[Order] = []
         self.trades: list[VenueTrade] = []
         self.told: dict[str, VenueTrade] = {}
@@ -163,7 +167,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def rebuild(self) -> None:
         """A replay of the deals changes nothing."""
-        ledger_checks.check_rebuild()
+        ledger_checks.check_rebuild(self.account)
 
     def held(self, pick: int = 0) -> Position | None:
         """One of the open positions that are ours."""

@@ -22,6 +22,7 @@ from .folding import DUST
 from .owners import FIRST_OWN
 from .pursuing import demand_right
 from .refolding import figures
+from .venue_marks import holding_at_venue, is_per_side
 
 MAX_IDS = 1000
 
@@ -102,7 +103,7 @@ def _carry_out(principal: Principal, account: Account, wish: Wish) -> Reassigned
     result = Reassigned(deals=len(moving))
     if moving:
         _demand_quiet(sorting.concerned(moving))
-        result.positions = _refold(sorting, moving, wish)
+        result.positions = _refold(account, sorting, moving, wish)
     result.orders = _relabel(orders, wish)
     if result.deals or result.orders:
         _tell(principal, account, wish, before, result)
@@ -209,11 +210,16 @@ def _demand_quiet(positions: Iterable[Position]) -> None:
         )
 
 
-def _refold(sorting: Sorting, moving: Sequence[Deal], wish: Wish) -> list[dict[str, Any]]:
+def _refold(
+    account: Account, sorting: Sorting, moving: Sequence[Deal], wish: Wish
+) -> list[dict[str, Any]]:
     before = figures(sorting.concerned(moving))
+    sides = [_venue_side(deal) for deal in moving]
     for deal in moving:
         deal.magic_id, deal.reconciled = wish.magic_id, True
     after = [row for chain in sorting.chains(moving) for row in chain.refold()]
+    if is_per_side(account):
+        _demand_sides(moving, sides)
     publish_all([position_event(row, {wish.magic_id}) for row in after])
     now_there = figures(after)
     return [
@@ -224,6 +230,21 @@ def _refold(sorting: Sorting, moving: Sequence[Deal], wish: Wish) -> list[dict[s
         }
         for number in sorted(before.keys() | now_there.keys())
     ]
+
+
+def _venue_side(deal: Deal) -> str:
+    """On which side the venue has a deal; empty where nobody told."""
+    return holding_at_venue(deal.position).venue_side if deal.position else ""
+
+
+def _demand_sides(deals: Iterable[Deal], sides: Iterable[str]) -> None:
+    """Raise Invalid where a deal has left the side on which its venue has it."""
+    if any(side not in ("", _venue_side(deal)) for deal, side in zip(deals, sides, strict=True)):
+        raise Invalid(
+            "The exchange has the deal on the other side.",
+            code="invalid_position_id",
+            fields={"target_position_id": "must be on the side on which the exchange has the deal"},
+        )
 
 
 def _shown(figure: tuple[Any, ...] | None) -> dict[str, str] | None:

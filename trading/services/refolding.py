@@ -42,6 +42,7 @@ class Chain:
         """
         self.deals.sort(key=lambda deal: deal.pk)
         folded = self._fold()
+        self._demand_sides(folded)
         left_over = self.positions[len(folded) :]
         rows = self.positions[: len(folded)]
         rows += [self._new_position(each) for each in folded[len(rows) :]]
@@ -100,11 +101,13 @@ class Chain:
         """
         opens = deal.entry == Deal.Entry.OUT_BY and step.entry != OUT
         if opens or (not self.may_turn and (step.entry == REVERSAL or is_next)):
-            raise Conflict(
-                "The position would be turned round by its deals.",
-                code="position_would_turn",
-                details={"deal_id": deal.pk},
-            )
+            raise _would_turn(deal)
+
+    def _demand_sides(self, folded: "Sequence[_Folded]") -> None:
+        """A position of a hedging account stays on its side, whichever deal is first."""
+        for row, each in zip(self.positions, folded, strict=False):
+            if not self.may_turn and row.side != each.holding.side:
+                raise _would_turn(each.deals[0])
 
     def _new_position(self, folded: "_Folded") -> Position:
         is_own = not self.name
@@ -132,6 +135,14 @@ class _Folded:
     def take(self, holding: Holding, deal: Deal) -> None:
         self.holding, self.last = holding, deal
         self.deals.append(deal)
+
+
+def _would_turn(deal: Deal) -> Conflict:
+    return Conflict(
+        "The position would be turned round by its deals.",
+        code="position_would_turn",
+        details={"deal_id": deal.pk},
+    )
 
 
 def figures(positions: Iterable[Position]) -> dict[int, tuple[str, Decimal, Decimal, Decimal]]:
