@@ -36,11 +36,13 @@ def _arguments() -> argparse.Namespace:
 def _measure(stage: Stage, report: Report, options: argparse.Namespace) -> None:
     for part, measure in WITHOUT_EXCHANGE.items():
         if part in options.only:
-            measure(stage, report)
-    if set(options.only) <= set(WITHOUT_EXCHANGE):
+            measure(stage, report, options.rounds)
+    if "commands" in options.only:
+        commands.measure(stage, report, options.rounds)
+    if set(options.only) <= {"commands", *WITHOUT_EXCHANGE}:
         return
     floor = stage.floor(footprint.MANY)
-    if {"memory", "fanout", "sustained", "single", "commands"} & set(options.only):
+    if {"memory", "fanout", "sustained", "single"} & set(options.only):
         _measure_distributed(stage, report, options, floor)
     if "transport" in options.only:
         fanout.transports(report, stage.floor(footprint.MANY, LEAN), floor, options.rounds)
@@ -61,8 +63,6 @@ def _measure_distributed(stage: Stage, report: Report, options: argparse.Namespa
         fanout.measure(stage, report, desk, floor, [worker], options.rounds)
     if "sustained" in options.only:
         fanout.sustain(report, desk, floor, [worker])
-    if "commands" in options.only:
-        commands.measure(stage, report, desk, floor, [worker], environment, options.rounds)
     if "single" in options.only:
         secret = desk.ask("add_bot", name=single.BOT, first=0, count=1)
         web = stage.manage(environment, "web")

@@ -170,6 +170,11 @@ class Desk:
             self._seen[figures["pid"]] = figures
         return totals
 
+    def await_written(self, n: int) -> None:
+        """Wait until ``n`` answers are written since the worker's start, and all is settled."""
+        self._await(n)
+        self.settle()
+
     def forget_workers(self) -> None:
         """The workers were stopped: what they told does not count any more."""
         self._seen.clear()
@@ -228,6 +233,7 @@ if __name__ == "__main__":
                 "add_people",
                 "fan_out",
                 "sustain",
+                "await_written",
                 "forget_workers",
                 "settle",
                 "unread",

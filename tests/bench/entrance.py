@@ -33,7 +33,7 @@ def _post(port: str, body: dict[str, str], address: str) -> tuple[float, int, An
     return (time.monotonic() - began) * 1000, answer.status, told
 
 
-def logins(stage: Stage, report: Report) -> None:
+def logins(stage: Stage, report: Report, rounds: int) -> None:
     """Wrong log-ins, each of a user and from an address that never tried before, by turns."""
     environment = stage.environment("login")
     desk = stage.desk(environment)
@@ -58,7 +58,7 @@ def logins(stage: Stage, report: Report) -> None:
         report.add(median_row(name, "ms", ours, floor=floor, target=SAME_TIME))
 
 
-def requests(stage: Stage, report: Report) -> None:
+def requests(stage: Stage, report: Report, rounds: int) -> None:
     """CPU of a GET that an access token opens, over the whole web process, beside a bare view."""
     environment = stage.environment("request")
     desk = stage.desk(environment)

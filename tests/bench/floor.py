@@ -19,6 +19,8 @@ from tests.bench.lines import serve_lines
 
 KEPT_SECONDS = 600
 STEP = 50
+# On a busy machine an answer may take long; that is measured, not given up.
+PATIENCE_MS = 120_000
 SYMBOL, QUANTITY = "BTC/USDT", 0.001
 
 
@@ -55,6 +57,7 @@ class Floor:
                 "secret": f"secret-{number}",
                 "session": session,
                 "enableRateLimit": False,
+                "timeout": PATIENCE_MS,
                 "options": {
                     "defaultType": "spot",
                     "fetchCurrencies": False,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.bench.lines import ROOT
@@ -92,7 +93,7 @@ def _cells(row: Row) -> list[str]:
     bound = "" if row.target is None else f"{sign} {row.target:g}"
     bound += " ×" if bound and row.floor else ""
     return [
-        f"{row.name} [{row.unit}]",
+        escape(f"{row.name} [{row.unit}]"),
         _number(row.ours),
         "" if row.floor is None else _number(row.floor),
         "" if row.ratio is None else f"{row.ratio:.2f}",

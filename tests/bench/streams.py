@@ -1,6 +1,8 @@
 """Two hundred clients of a live channel, ten of which stop reading, beside the others alone."""
 
 import threading
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from tests.bench.lines import LineChild
@@ -10,15 +12,17 @@ from tests.bench.stage import Server, Stage
 
 READERS, STOPPED = 190, 10
 EVENTS, PAUSE_SECONDS = 180, 0.1
-PATIENCE_SECONDS = 20.0
+WARM_EVENTS = 40
+PATIENCE_SECONDS = 60.0
 # Issue 5: the others' p99 over the same run without those who stop, and the web process's memory.
 P99_TARGET, MEMORY_TARGET_MB = 1.2, 100.0
-# Those who stop come in the middle of each pair, so that a drift of the machine counts for neither.
-ORDER = (0, STOPPED, STOPPED, 0)
+Round = dict[str, Any]
 
 
-def measure(stage: Stage, report: Report) -> None:
-    """Rounds with and without those who stop, in turn."""
+def measure(stage: Stage, report: Report, rounds: int) -> None:
+    """Pairs of a round without and one with those who stop, as many as ``rounds``; every second
+    pair the other way round, so that a drift of the machine counts for neither.
+    """
     environment = stage.environment("streams", STREAM_RATE_LIMIT_PER_MIN="0")
     newsroom = stage.own(LineChild("tests.bench.newsroom", environment=environment))
     user_id, key = newsroom.ask("prepare")
@@ -27,18 +31,20 @@ def measure(stage: Stage, report: Report) -> None:
     Door(port).await_open()
     address = f"ws://127.0.0.1:{port}/ws/{user_id}"
     listeners = stage.own(LineChild("tests.bench.listeners", address, key, environment=environment))
-    _round(newsroom, listeners, web, 0, events=20)
-    rounds: dict[int, list[dict[str, Any]]] = {0: [], STOPPED: []}
-    for stopped in ORDER:
-        rounds[stopped].append(_round(newsroom, listeners, web, stopped))
-    _tell(report, rounds[0], rounds[STOPPED])
+    for stopped in (0, STOPPED):
+        _round(newsroom, listeners, web, stopped, events=WARM_EVENTS)
+    found = []
+    for number in range(rounds):
+        for stopped in (0, STOPPED) if number % 2 == 0 else (STOPPED, 0):
+            found.append((stopped, _round(newsroom, listeners, web, stopped)))
+    _tell(report, found)
     for child in (listeners, newsroom, web):
         child.stop()
 
 
 def _round(
     newsroom: LineChild, listeners: LineChild, web: Server, stopped: int, events: int = EVENTS
-) -> dict[str, Any]:
+) -> Round:
     listeners.ask("open", reading=READERS, stopped=stopped)
     before = web.memory()
     highest = _Highest(web)
@@ -70,15 +76,21 @@ class _Highest:
             self._highest = max(self._highest, self._server.memory())
 
 
-def _tell(report: Report, alone: list[dict[str, Any]], beside: list[dict[str, Any]]) -> None:
-    for each in (*alone, *beside):
+def _tell(report: Report, found: Sequence[tuple[int, Round]]) -> None:
+    for _, each in found:
         assert each["complete"] == READERS, f"only {each['complete']} readers saw every event"
+    alone, beside = ([each for stopped, each in found if stopped == kind] for kind in (0, STOPPED))
     who = f"{READERS} readers, {STOPPED} more not reading"
     for name, share, target in (("p99", 0.99, P99_TARGET), ("median", 0.5, None)):
         ours = [_percentile(each, share) for each in beside]
         floor = [_percentile(each, share) for each in alone]
         title = f"event at a client, {name}, {who}"
-        report.add(median_row(title, "ms", ours, floor=floor, target=target))
+        report.add(median_row(title, "ms", ours, floor=floor))
+        over = [one / other for one, other in zip(ours, floor, strict=True)]
+        report.add(median_row(f"the same over its neighbour without them, {name}", "×", over,
+                              target=target))  # fmt: skip
+    report.add(median_row("two neighbours of one kind, p99, the larger over the smaller", "×",
+                          _noise(found)))  # fmt: skip
     cpu = [[each["cpu"] * 1e6 for each in rounds] for rounds in (beside, alone)]
     report.add(median_row(f"web process, CPU per frame of 8 KB, {who}", "µs", cpu[0], floor=cpu[1]))
     grown = max(each["grown"] for each in beside)
@@ -87,6 +99,16 @@ def _tell(report: Report, alone: list[dict[str, Any]], beside: list[dict[str, An
     report.add(median_row(f"clients cut, of {STOPPED} not reading", "of them", cut))
 
 
-def _percentile(found: dict[str, Any], share: float) -> float:
+def _noise(found: Sequence[tuple[int, Round]]) -> list[float]:
+    """What the machine's other work makes of the same thing done twice in a row."""
+    ratios = []
+    for (kind, one), (next_kind, other) in pairwise(found):
+        if kind == next_kind:
+            low, high = sorted((_percentile(one, 0.99), _percentile(other, 0.99)))
+            ratios.append(high / low)
+    return ratios or [1.0]
+
+
+def _percentile(found: Round, share: float) -> float:
     latencies = found["latencies"]
     return float(latencies[int(len(latencies) * share)]) * 1000
