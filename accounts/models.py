@@ -2,7 +2,7 @@
 
 import copy
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -204,19 +204,41 @@ class Balance(models.Model):
 
 
 class EquityPoint(models.Model):
-    """Equity and quote balance of an account at a moment, for the equity line of its book."""
+    """Equity and quote balance of an account at a moment, for the equity line of its book.
+
+    The first of each quarter of an hour carries its number (whole quarters since the epoch) and is
+    kept for ever: figures are made of these alone. The others go after two days.
+    """
+
+    SECONDS_PER_QUARTER = 900
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="+")
     book = models.CharField(max_length=10, choices=Book)
     at = models.DateTimeField()
     equity = MoneyField()
     balance = MoneyField()
+    quarter = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
-        indexes = (models.Index(fields=("account", "-at"), name="equity_account_newest"),)
+        indexes = (
+            models.Index(fields=("account", "-at"), name="equity_account_newest"),
+            models.Index(
+                fields=("at",), name="equity_to_thin_out", condition=models.Q(quarter=None)
+            ),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=("account", "book", "quarter"), name="one_equity_point_kept_per_quarter"
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.equity} at {self.at}"
+
+    @classmethod
+    def quarter_of(cls, moment: datetime) -> int:
+        """The number of the quarter of an hour that a moment lies in."""
+        return int(moment.timestamp()) // cls.SECONDS_PER_QUARTER
 
 
 class StreamStatusQuerySet(models.QuerySet["StreamStatus"]):

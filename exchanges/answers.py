@@ -18,6 +18,7 @@ from .protocol import (
     VenueOrder,
     VenuePosition,
     VenueTrade,
+    VenueTransfer,
 )
 
 _STATUS = {
@@ -103,6 +104,37 @@ def venue_funding(row: dict[str, Any]) -> VenueFunding:
         amount=_number(row.get("amount")),
         currency=str(row.get("code") or ""),
         at_ms=at_ms,
+    )
+
+
+def venue_deposit(row: dict[str, Any]) -> VenueTransfer | None:
+    """ccxt's deposit as ours; None while it is on its way."""
+    return _moved(row, _number(row.get("amount")), "deposit")
+
+
+def venue_withdrawal(row: dict[str, Any]) -> VenueTransfer | None:
+    """ccxt's withdrawal as ours, its fee in the same currency counted; None while on its way."""
+    fee = row.get("fee") or {}
+    is_same = fee.get("currency") in (None, row.get("currency"))
+    cost = _number(fee.get("cost")) if is_same else Decimal(0)
+    return _moved(row, -EXACT.add(_number(row.get("amount")), cost), "withdrawal")
+
+
+def venue_wallet_transfer(row: dict[str, Any]) -> VenueTransfer | None:
+    """A row of ccxt's ledger as a transfer into or out of the wallet; None for any other row."""
+    if row.get("type") != "transfer":
+        return None
+    amount = abs(_number(row.get("amount")))
+    return _moved({**row, "status": "ok"}, -amount if row.get("direction") == "out" else amount, "")
+
+
+def _moved(row: dict[str, Any], amount: Decimal, kind: str) -> VenueTransfer | None:
+    at_ms = int(row.get("updated") or row.get("timestamp") or 0)
+    number = row.get("id") or row.get("txid") or at_ms
+    if row.get("status") != "ok" or not at_ms or not amount:
+        return None
+    return VenueTransfer(
+        f"{kind}:{number}" if kind else str(number), amount, str(row.get("currency") or ""), at_ms
     )
 
 

@@ -8,10 +8,13 @@ from common.clock import now_ms
 
 from .answers import (
     venue_balances,
+    venue_deposit,
     venue_funding,
     venue_order,
     venue_position,
     venue_trade,
+    venue_wallet_transfer,
+    venue_withdrawal,
 )
 from .arguments import as_limit, needs_price, order_amount, order_arguments
 from .connection import VenueConnection
@@ -23,6 +26,7 @@ from .protocol import (
     VenueOrder,
     VenuePosition,
     VenueTrade,
+    VenueTransfer,
 )
 from .quirks import AS_ID, AS_LIMIT, FETCH, FILTER, HEDGE_UNKNOWN
 from .trade_pages import TradeWalk, can_name_end
@@ -240,6 +244,25 @@ class CcxtClient:
         rows = await self._call(self._exchange.fetch_funding_history, symbol, since_ms, None)
         found = [venue_funding(row) for row in rows if row.get("symbol") == symbol]
         return sorted(found, key=lambda each: each.at_ms)
+
+    async def transfers(self, since_ms: int) -> list[VenueTransfer]:
+        """One page of each kind the venue has; who asks again from the last one's time sees the
+        rest.
+        """
+        exchange = self._exchange
+        lists = [
+            ("fetchDeposits", "fetch_deposits", venue_deposit),
+            ("fetchWithdrawals", "fetch_withdrawals", venue_withdrawal),
+        ]
+        if not self._is_spot:
+            lists = [("fetchLedger", "fetch_ledger", venue_wallet_transfer)]
+        found = []
+        for name, method, read in lists:
+            if exchange.has.get(name):
+                rows = await self._call(getattr(exchange, method), None, since_ms)
+                found += [read(row) for row in rows]
+        told = [each for each in found if each is not None and each.at_ms >= since_ms]
+        return sorted(told, key=lambda each: (each.at_ms, each.transfer_id))
 
     async def may_trade(self) -> bool | None:
         """By a word of the account's own answer, where the venue has one."""

@@ -29,6 +29,7 @@ from .protocol import (
     VenueOrder,
     VenuePosition,
     VenueTrade,
+    VenueTransfer,
 )
 
 KEPT = 1000
@@ -187,6 +188,10 @@ class PaperClient:
 
     async def funding(self, symbol: str, since_ms: int) -> list[VenueFunding]:
         """None on spot."""
+        return []
+
+    async def transfers(self, since_ms: int) -> list[VenueTransfer]:
+        """None: a paper account keeps what it began with."""
         return []
 
     async def is_hedged(self, symbol: str = "") -> bool:

@@ -150,6 +150,16 @@ class VenueFunding:
 
 
 @dataclass(frozen=True, slots=True)
+class VenueTransfer:
+    """Money that came into the account (positive ``amount``) or left it, fee included."""
+
+    transfer_id: str
+    amount: Decimal
+    currency: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """A last traded price with the moment it was taken (milliseconds).
 
@@ -229,6 +239,12 @@ class VenueClient(Protocol):
 
     async def funding(self, symbol: str, since_ms: int) -> list[VenueFunding]:
         """Funding payments of one symbol from ``since_ms`` on; empty where there are none."""
+        ...
+
+    async def transfers(self, since_ms: int) -> list[VenueTransfer]:
+        """Deposits and withdrawals that are done, oldest first; on derivatives what came into and
+        left their wallet. Empty where the venue has no such list. What is told twice has one id.
+        """
         ...
 
     async def is_hedged(self, symbol: str = "") -> bool:

@@ -9,12 +9,13 @@ from celery import shared_task
 
 from common.single_flight import single_flight
 
-from .services import execution, follow_ups, reconcile, recovery, watching
+from .services import equity_readings, execution, follow_ups, reconcile, recovery, watching
 
 sweep_once = single_flight(recovery.sweep)
 watch_once = single_flight(watching.watch)
 _poll = single_flight(reconcile.poll_due)
 _look = single_flight(follow_ups.look)
+_thin_out = single_flight(equity_readings.thin_out)
 
 
 @shared_task(name="trading.execute")
@@ -39,3 +40,9 @@ def poll(**_: Any) -> None:
 def follow_up(**_: Any) -> None:
     """Look where the market went after shadow's fills."""
     _look()
+
+
+@shared_task(name="trading.thin_out_readings")
+def thin_out_readings(**_: Any) -> None:
+    """Forget readings of equity that no figure is made of."""
+    _thin_out()

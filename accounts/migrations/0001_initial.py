@@ -219,6 +219,7 @@ class Migration(migrations.Migration):
                 ("at", models.DateTimeField()),
                 ("equity", common.money.MoneyField()),
                 ("balance", common.money.MoneyField()),
+                ("quarter", models.BigIntegerField(editable=False, null=True)),
                 (
                     "account",
                     models.ForeignKey(
@@ -390,6 +391,18 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="equitypoint",
             index=models.Index(fields=["account", "-at"], name="equity_account_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="equitypoint",
+            index=models.Index(
+                condition=models.Q(("quarter", None)), fields=["at"], name="equity_to_thin_out"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="equitypoint",
+            constraint=models.UniqueConstraint(
+                fields=("account", "book", "quarter"), name="one_equity_point_kept_per_quarter"
+            ),
         ),
         migrations.CreateModel(
             name="StreamStatus",

@@ -19,6 +19,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/sapi/v1/margin/allPairs"): Route(market_data.nothing),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): Route(market_data.nothing),
     ("GET", "/sapi/v1/capital/config/getall"): Route(market_data.nothing),
+    ("GET", "/sapi/v1/capital/deposit/hisrec"): Route(market_data.nothing, signed=True),
+    ("GET", "/sapi/v1/capital/withdraw/history"): Route(market_data.nothing, signed=True),
     ("GET", "/sapi/v1/account/apiRestrictions"): Route(trading.key_restrictions, signed=True),
     ("POST", "/api/v3/order"): Route(trading.place, signed=True, writes=True),
     ("POST", "/api/v3/order/cancelReplace"): Route(replacing.replace, signed=True, writes=True),

@@ -17,6 +17,7 @@ from trading.models import (
     OrderEvent,
     Position,
     TradeCursor,
+    TransferCursor,
 )
 from trading.services import agreement, blind, closing
 
@@ -243,9 +244,19 @@ class DealAdmin(ExportAdmin):
 
 @admin.register(CashFlow)
 class CashFlowAdmin(ReadOnlyAdmin):
-    """Funding and other money without an execution."""
+    """Funding, deposits and withdrawals."""
 
-    list_display = ("id", "account", "symbol", "reason", "amount", "currency", "executed_at")
+    list_display = (
+        "id",
+        "account",
+        "symbol",
+        "reason",
+        "amount",
+        "currency",
+        "value",
+        "executed_at",
+        "note",
+    )
     list_filter = ("book", "reason")
     list_select_related = ("account",)
     search_fields = ("=id", "exchange_id", "symbol", "account__name")
@@ -330,3 +341,14 @@ class MagicCounterAdmin(ReadOnlyAdmin):
 
     list_display = ("organisation", "last")
     list_select_related = ("organisation",)
+
+
+@admin.register(TransferCursor)
+class TransferCursorAdmin(ReadOnlyAdmin):
+    """Whether deposits and withdrawals are told by the venue."""
+
+    organisation_path = OF_ACCOUNT
+    list_display = ("account", "checked_at", "error")
+    list_select_related = ("account",)
+    search_fields = ("account__name", "error")
+    ordering = ("account_id",)

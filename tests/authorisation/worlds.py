@@ -28,6 +28,7 @@ from trading.models import (
     Protection,
     Snapshot,
     TradeCursor,
+    TransferCursor,
 )
 from users.models import ApiKey, AuthSession, PasswordReset, RecoveryCode, TotpDevice
 from webhooks.models import Signal
@@ -103,6 +104,7 @@ def _fill_ledger(world: World) -> None:
     deal = Deal.objects.filter(account=account).order_by("pk")[0]
     FollowUp.objects.create(deal=deal, seconds=10, due_at=now())
     TradeCursor.objects.create(account=account, symbol="BTC/USDT", mismatch=f"{organisation} gap")
+    TransferCursor.objects.create(account=account, checked_at=now(), error=f"{organisation} error")
     StreamStatus.objects.create(account=account, error=f"{organisation} stream")
     CashFlow.objects.create(
         organisation=organisation,

@@ -716,11 +716,25 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("symbol", models.CharField(max_length=60)),
-                ("reason", models.CharField(max_length=20)),
+                ("symbol", models.CharField(blank=True, default="", max_length=60)),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("funding", "Funding"),
+                            ("deposit", "Deposit"),
+                            ("withdrawal", "Withdrawal"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
                 ("amount", common.money.MoneyField()),
                 ("currency", models.CharField(max_length=30)),
+                ("value", common.money.MoneyField(default=Decimal("0"))),
+                ("equity_before", common.money.MoneyField(null=True)),
+                ("read_at", models.DateTimeField(null=True)),
                 ("exchange_id", models.CharField(max_length=100)),
+                ("note", models.CharField(blank=True, default="", max_length=200)),
                 ("executed_at", models.DateTimeField()),
                 ("created_at", models.DateTimeField(default=common.clock.now, editable=False)),
                 (
@@ -748,7 +762,28 @@ class Migration(migrations.Migration):
                         name="one_cash_flow_per_exchange_id",
                     )
                 ],
+                "indexes": [
+                    models.Index(fields=["account", "executed_at"], name="cash_flow_account_time")
+                ],
             },
+        ),
+        migrations.CreateModel(
+            name="TransferCursor",
+            fields=[
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to="accounts.account",
+                    ),
+                ),
+                ("since_ms", models.BigIntegerField(default=0)),
+                ("checked_at", models.DateTimeField()),
+                ("error", models.CharField(blank=True, default="", max_length=60)),
+            ],
         ),
         migrations.AddConstraint(
             model_name="command",

@@ -2,7 +2,7 @@
 
 from .commands import Command, Execution, MagicCounter
 from .countdowns import VenueCountdown
-from .deals import CashFlow, Deal, TradeCursor
+from .deals import CashFlow, Deal, TradeCursor, TransferCursor
 from .follow_ups import FollowUp
 from .lanes import LaneLease, LaneWorker
 from .orders import Order, OrderEvent
@@ -27,5 +27,6 @@ __all__ = [
     "Protection",
     "Snapshot",
     "TradeCursor",
+    "TransferCursor",
     "VenueCountdown",
 ]

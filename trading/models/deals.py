@@ -124,24 +124,53 @@ class TradeCursor(models.Model):
         return self.mismatch_count >= MISMATCHES_THAT_BLOCK
 
 
-class CashFlow(models.Model):
-    """Money that a venue paid or took without an execution; ``amount`` is positive when received.
+class CashFlowQuerySet(models.QuerySet["CashFlow"]):
+    """Selections of cash flows."""
 
-    ``reason`` is ``funding``.
+    def visible_to(self, principal: Principal) -> "CashFlowQuerySet":
+        """Those of accounts that the principal may read."""
+        return self.filter(account__in=Account.objects.visible_to(principal))
+
+    def capital(self) -> "CashFlowQuerySet":
+        """Deposits and withdrawals: money that was brought or taken, no result of trading."""
+        return self.filter(reason__in=(CashFlow.Reason.DEPOSIT, CashFlow.Reason.WITHDRAWAL))
+
+    def funding(self) -> "CashFlowQuerySet":
+        """Funding payments, which are part of the result."""
+        return self.filter(reason=CashFlow.Reason.FUNDING)
+
+
+class CashFlow(models.Model):
+    """Money that came or went without an execution; ``amount`` is positive when received.
+
+    ``value`` is the amount in the account's quote currency by the price known when it was written,
+    0 without one. ``equity_before`` is what the account was worth at its last reading before a
+    deposit or withdrawal, at ``read_at``; None where it had none. ``note`` is an operator's.
     """
+
+    class Reason(models.TextChoices):
+        FUNDING = "funding"
+        DEPOSIT = "deposit"
+        WITHDRAWAL = "withdrawal"
 
     organisation = models.ForeignKey(
         "users.Organisation", on_delete=models.PROTECT, related_name="+"
     )
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="cash_flows")
     book = models.CharField(max_length=10, choices=Book)
-    symbol = models.CharField(max_length=60)
-    reason = models.CharField(max_length=20)
+    symbol = models.CharField(max_length=60, blank=True, default="")
+    reason = models.CharField(max_length=20, choices=Reason)
     amount = MoneyField()
     currency = models.CharField(max_length=30)
+    value = MoneyField(default=ZERO)
+    equity_before = MoneyField(null=True)
+    read_at = models.DateTimeField(null=True)
     exchange_id = models.CharField(max_length=100)
+    note = models.CharField(max_length=200, blank=True, default="")
     executed_at = models.DateTimeField()
     created_at = models.DateTimeField(default=now, editable=False)
+
+    objects = CashFlowQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)
@@ -151,6 +180,23 @@ class CashFlow(models.Model):
                 name="one_cash_flow_per_exchange_id",
             ),
         )
+        indexes = (models.Index(fields=("account", "executed_at"), name="cash_flow_account_time"),)
 
     def __str__(self) -> str:
         return f"{self.reason} {self.amount} {self.currency}"
+
+
+class TransferCursor(models.Model):
+    """How far deposits and withdrawals of an account have been imported (milliseconds at the
+    venue), and why they could not be read last, empty when they could.
+    """
+
+    account = models.OneToOneField(
+        Account, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    since_ms = models.BigIntegerField(default=0)
+    checked_at = models.DateTimeField()
+    error = models.CharField(max_length=60, blank=True, default="")
+
+    def __str__(self) -> str:
+        return f"transfers of account {self.account_id}"

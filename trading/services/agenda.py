@@ -19,11 +19,13 @@ from exchanges.protocol import (
     VenueOrder,
     VenuePosition,
     VenueTrade,
+    VenueTransfer,
 )
 from trading import states
-from trading.models import Order, Position, TradeCursor
+from trading.models import Order, Position, TradeCursor, TransferCursor
 
 from .funding import funding_due
+from .transfers import transfers_due
 from .venue_access import account_ref
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,8 @@ DEAD_WATCHED_FOR = timedelta(hours=6)
 @dataclass(frozen=True, slots=True)
 class Agenda:
     """What to ask for one account: working orders and, per symbol, trades since a moment
-    (milliseconds); ``dead`` as :func:`_known_of` tells it.
+    (milliseconds); ``dead`` as :func:`_known_of` tells it. ``transfers_since`` is None where
+    deposits and withdrawals are not due.
     """
 
     account: Account
@@ -46,12 +49,14 @@ class Agenda:
     trades_since: dict[str, int] = field(default_factory=dict)
     funding_since: dict[str, int] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
+    transfers_since: int | None = None
 
 
 @dataclass(slots=True)
 class Report:
     """What the venue said; orders by our row id, plus orders behind trades that we could not
-    place.
+    place. ``transfers`` is None where they were not asked for or not told; then
+    ``transfers_error`` has the reason's code.
     """
 
     asked_ms: int = field(default_factory=now_ms)
@@ -63,6 +68,8 @@ class Report:
     positions: list[VenuePosition] = field(default_factory=list)
     is_hedged: bool | None = None
     funding: dict[str, list[VenueFunding]] = field(default_factory=dict)
+    transfers: list[VenueTransfer] | None = None
+    transfers_error: str = ""
 
 
 def agendas_of(accounts: Sequence[Account]) -> list[Agenda]:
@@ -91,6 +98,7 @@ class _Known:
     held: dict[tuple[int, str], set[str]] = field(default_factory=dict)
     dead: dict[tuple[int, str], dict[str, str]] = field(default_factory=dict)
     cursors: dict[int, list[TradeCursor]] = field(default_factory=dict)
+    transfers: dict[int, TransferCursor] = field(default_factory=dict)
 
     def other_books(self, account: Account) -> list[str]:
         """The books beside the account's own in which something is to be asked: where orders work,
@@ -114,6 +122,7 @@ def _known_of(account_ids: Sequence[int]) -> _Known:
         known.held.setdefault((account_id, book), set()).add(symbol)
     for cursor in TradeCursor.objects.filter(account__in=account_ids):
         known.cursors.setdefault(cursor.account_id, []).append(cursor)
+    known.transfers = TransferCursor.objects.in_bulk(account_ids)
     unplaced = Order.objects.filter(
         account__in=account_ids,
         state=states.NOT_PLACED,
@@ -147,7 +156,8 @@ def _agenda(account: Account, known: _Known) -> Agenda:
     if account.book in SIMULATED:  # cursors follow the exchange's trades, and the book is at hand
         return Agenda(account, orders, dict.fromkeys(symbols | since.keys(), now_ms() - OVERLAP_MS))
     wanted = dict.fromkeys(symbols, start) | since
-    return Agenda(account, orders, wanted, funding, known.dead.get(key, {}))
+    transfers = transfers_due(account, known.transfers.get(account.pk))
+    return Agenda(account, orders, wanted, funding, known.dead.get(key, {}), transfers)
 
 
 def _start(account: Account) -> int:
@@ -206,6 +216,8 @@ async def ask(agenda: Agenda) -> Report:
         await _ask_derivatives(client, agenda, report)
     if not agenda.account.is_view:
         report.balances = await client.balances()
+    if agenda.transfers_since is not None:
+        await _ask_transfers(client, agenda, report)
     report.strangers = await _identify(agenda, report, known)
     for symbol in sorted(set(agenda.dead.values())):
         resting = await client.open_orders(symbol)
@@ -229,6 +241,15 @@ async def _ask_derivatives(client: VenueClient, agenda: Agenda, report: Report) 
             report.funding[symbol] = await client.funding(symbol, since_ms)
         except VenueError as error:
             logger.warning("funding of account %s not read: %s", agenda.account.pk, error.code)
+
+
+async def _ask_transfers(client: VenueClient, agenda: Agenda, report: Report) -> None:
+    """Deposits and withdrawals. What cannot be told keeps nothing else back."""
+    try:
+        report.transfers = await client.transfers(agenda.transfers_since or 0)
+    except VenueError as error:
+        report.transfers_error = error.code
+        logger.info("transfers of account %s not read: %s", agenda.account.pk, error.code)
 
 
 async def _identify(agenda: Agenda, report: Report, known: set[str]) -> list[VenueOrder]:

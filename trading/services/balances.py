@@ -3,22 +3,22 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
-from accounts.models import Account, Balance, EquityPoint
-from common.bulk import insert_rows, update_rows, upsert_rows
+from accounts.models import Account, Balance
+from common.bulk import update_rows, upsert_rows
 from common.clock import iso, now
 from common.money import ZERO, InvalidMoney, money, multiplied, plain, rounded
 from events.log import NewEvent, publish_all
 from exchanges.protocol import VenueBalance
 from marketdata.services import last_price
 
+from .equity_readings import keep_readings
 from .venue_access import venue_of
 
 logger = logging.getLogger(__name__)
 
-EQUITY_POINT_EVERY = timedelta(seconds=30)
 FIGURES = ("balance", "equity", "equity_at", "synced_at", "sync_error")
 
 
@@ -60,16 +60,21 @@ class _Prices:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str], Decimal | None] = {}
 
-    def value(self, account: Account, held: VenueBalance) -> Decimal:
-        """What a balance is worth in the account's quote currency."""
-        if held.currency == account.quote_currency:
-            return held.total
-        venue, symbol = venue_of(account), f"{held.currency}/{account.quote_currency}"
+    def value(self, account: Account, currency: str, amount: Decimal) -> Decimal:
+        """What an amount is worth in the account's quote currency."""
+        if currency == account.quote_currency:
+            return amount
+        venue, symbol = venue_of(account), f"{currency}/{account.quote_currency}"
         if (venue.key, symbol) not in self._known:
             row = last_price(venue, symbol)
             self._known[venue.key, symbol] = row.price if row else None
         price = self._known[venue.key, symbol]
-        return ZERO if price is None else multiplied(held.total, price)
+        return ZERO if price is None else multiplied(amount, price)
+
+
+def in_quote(account: Account, currency: str, amount: Decimal) -> Decimal:
+    """An amount in the account's quote currency at the last known price, 0 without one."""
+    return rounded(_Prices().value(account, currency, amount))
 
 
 def _replace(held: Mapping[int, Mapping[str, VenueBalance]], moment: datetime) -> None:
@@ -115,7 +120,8 @@ def _news(
     """Put the figures into the account's object."""
     quote_held = balances.get(account.quote_currency)
     balance = rounded(quote_held.total) if quote_held else ZERO
-    equity = rounded(sum((prices.value(account, each) for each in balances.values()), ZERO))
+    worth = [prices.value(account, each.currency, each.total) for each in balances.values()]
+    equity = rounded(sum(worth, ZERO))
     news = _News(account, account.equity_at is None, account.balance != balance)
     account.balance, account.equity, account.equity_at = balance, equity, moment
     account.synced_at, account.sync_error = moment, ""
@@ -130,24 +136,12 @@ def _save(news: Sequence[_News], moment: datetime) -> None:
         if each.is_first and each.account.initial_balance == 0:
             new = Account.objects.filter(pk=each.account.pk)
             new.update(initial_balance=each.account.equity)
-    recent = EquityPoint.objects.filter(account__in=accounts, at__gt=moment - EQUITY_POINT_EVERY)
-    known = set(recent.order_by().values_list("account_id", "book"))
-    due = [each for each in accounts if (each.pk, each.book) not in known]
-    insert_rows([_point(account, moment) for account in due], with_ids=False)
+    moved = {each.account.pk for each in news if each.has_moved}
+    due = keep_readings(accounts, moved, at=moment)
     publish_all(
         _synced(each.account, moment)
         for each in news
-        if each.has_moved or each.is_first or each.account in due
-    )
-
-
-def _point(account: Account, moment: datetime) -> EquityPoint:
-    return EquityPoint(
-        account=account,
-        book=account.book,
-        at=moment,
-        equity=account.equity,
-        balance=account.balance,
+        if each.has_moved or each.is_first or each.account.pk in due
     )
 
 

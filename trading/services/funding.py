@@ -9,7 +9,8 @@ from common.money import rounded
 from exchanges.protocol import VenueFunding
 from trading.models import CashFlow, TradeCursor
 
-FUNDING = "funding"
+from .balances import in_quote
+
 ASK_EVERY = timedelta(minutes=5)
 # A payment may be told late; what is seen twice is written once.
 OVERLAP_MS = 3_600_000
@@ -35,8 +36,9 @@ def import_funding(
                 account=account,
                 book=account.book,
                 symbol=symbol,
-                reason=FUNDING,
+                reason=CashFlow.Reason.FUNDING,
                 amount=rounded(each.amount),
+                value=rounded(in_quote(account, each.currency, each.amount)),
                 currency=each.currency,
                 exchange_id=each.payment_id,
                 executed_at=from_ms(each.at_ms),

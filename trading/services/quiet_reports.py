@@ -66,11 +66,12 @@ def write_quiet(pairs: Sequence[Pair], asked_after: int) -> tuple[list[Account],
 
 def _confirms(agenda: Agenda, report: Report) -> bool:
     """Whether a report may bring nothing new: of the account's own book at its venue, without
-    orders, payments and a change of mode.
+    orders, payments, a question for transfers and a change of mode.
     """
     account = agenda.account
     has_news = report.orders or report.missing or report.strangers or report.funding
-    if has_news or account.is_view or account.book in SIMULATED:
+    is_longer = agenda.transfers_since is not None
+    if has_news or is_longer or account.is_view or account.book in SIMULATED:
         return False
     return has_venue_mode(account, report.is_hedged)
 

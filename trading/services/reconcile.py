@@ -33,6 +33,7 @@ from .funding import import_funding
 from .quiet_reports import newest_deal, write_quiet
 from .settlement import settle_found, suspend_account, suspend_moved
 from .stream_status import distrust
+from .transfers import import_transfers
 from .transitions import Moves
 from .venue_access import demand_address
 from .venue_modes import note_venue_mode
@@ -186,6 +187,8 @@ def import_report(agenda: Agenda, report: Report) -> None:
     if not account.is_view:
         compare(account, cursors, unsettled, balances=report.balances, positions=report.positions)
         store_balances(account, report.balances)
+    if agenda.transfers_since is not None:
+        import_transfers(account, report.transfers or (), report.transfers_error)
     _schedule([account])
 
 

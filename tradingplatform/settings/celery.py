@@ -56,6 +56,7 @@ _PERIODS = {
     "trading.sweep": 1.0,
     "trading.reconcile": 2.0,
     "trading.follow_up": 5.0,
+    "trading.thin_out_readings": 3600.0,
     "marketdata.refresh_quotes": 5.0,
     "webhooks.sweep": 2.0,
     "monitoring.heartbeat": 10.0,
