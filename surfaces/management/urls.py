@@ -5,7 +5,17 @@ from typing import Any
 
 from django.urls import URLPattern, re_path
 
-from surfaces.management import accounts, auth, auth_self, bots, groups, health, trading, webhook
+from surfaces.management import (
+    accounts,
+    auth,
+    auth_self,
+    bots,
+    groups,
+    health,
+    performance,
+    trading,
+    webhook,
+)
 
 PREFIX = r"^api/v1/"
 ACCOUNT, GROUP, BOT = (rf"(?P<{name}_id>[^/]+)" for name in ("account", "group", "bot"))
@@ -46,6 +56,7 @@ urlpatterns = [
     ),
     _route(f"bots/{BOT}/terminate", bots.TerminateBotView.as_view(), "bot-terminate"),
     _route(f"bots/{BOT}/accounts", bots.BotAccountsView.as_view(), "bot-accounts"),
+    _route(f"bots/{BOT}/performance", performance.BotPerformanceView.as_view(), "bot-performance"),
     _route("accounts/create", accounts.CreateAccountView.as_view(), "account-create"),
     _route("accounts/list", accounts.AccountListView.as_view(), "account-list"),
     _route(f"accounts/{ACCOUNT}", accounts.AccountDetailView.as_view(), "account"),
@@ -57,12 +68,24 @@ urlpatterns = [
     _route(f"accounts/{ACCOUNT}/sync-balance", accounts.SyncBalanceView.as_view(), "account-sync"),
     _route(f"accounts/{ACCOUNT}/dead-man", accounts.DeadManView.as_view(), "account-dead-man"),
     _route(f"accounts/{ACCOUNT}/assign-group", accounts.AssignGroupView.as_view(), "account-group"),
+    _route(
+        f"accounts/{ACCOUNT}/performance",
+        performance.AccountPerformanceView.as_view(),
+        "account-performance",
+    ),
     _route("groups", groups.GroupsView.as_view(), "groups"),
     _route(f"groups/{GROUP}", groups.GroupDetailView.as_view(), "group"),
     _route(f"groups/{GROUP}/accounts", groups.GroupAccountsView.as_view(), "group-accounts"),
     _route(
         f"groups/{GROUP}/accounts/{ACCOUNT}", groups.GroupAccountView.as_view(), "group-account"
     ),
+    _route(
+        f"groups/{GROUP}/performance",
+        performance.GroupPerformanceView.as_view(),
+        "group-performance",
+    ),
+    _route(f"groups/{GROUP}/metrics", performance.GroupMetricsView.as_view(), "group-metrics"),
+    _route(f"groups/{GROUP}/history", performance.GroupHistoryView.as_view(), "group-history"),
     _route(f"trading/group/{GROUP}/execute", trading.ExecuteView.as_view(), "group-execute"),
     _route(
         f"trading/positions/{ACCOUNT}", trading.ClosedPositionsView.as_view(), "closed-positions"

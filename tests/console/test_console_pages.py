@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account, AccountGrant
 from bots.models import Bot
+from common.csv_cells import as_text
 from events.log import audit, publish
 from events.models import AuditRecord, Event
 from groups.models import Group
@@ -19,7 +20,6 @@ from monitoring.alerts import raise_alert
 from monitoring.models import Alert
 from riskmgmt.models import KillSwitch, Reservation, RiskLimit
 from surfaces.console.base import ExportAdmin, is_secret
-from surfaces.console.csv_text import as_text
 from tests.dashboard.world import World, make_deal, make_position
 from trading.models import Command, Deal, Execution, Lot, Order, OrderEvent, Position
 from users.models import AuthSession
