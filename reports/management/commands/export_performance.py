@@ -68,7 +68,7 @@ class Command(TerminalCommand):
             reason = "; ".join(error.fields.values()) or error.message
             raise self.fail(f"{error.message} {reason}", USAGE) from error
         accounts = self._accounts(options)
-        if options["year"]:
+        if options["year"] is not None:
             columns, rows = TAX_COLUMNS, _tax(accounts, span, options["book"])
         else:
             columns, rows = PERIOD_COLUMNS, _periods(accounts, span, options["interval"])
@@ -99,7 +99,7 @@ def _day(text: str) -> date:
 
 
 def _span(options: dict[str, Any], zone: ZoneInfo) -> Span:
-    if options["year"]:
+    if options["year"] is not None:
         return year_span(min(max(options["year"], 1), 9999), zone)
     last = options["last"] or now().astimezone(zone).date()
     return Span(options["first"] or last - timedelta(days=USUAL_DAYS - 1), last, zone)
@@ -168,7 +168,7 @@ def _record(
     told = {
         "from": span.first.isoformat(),
         "to": span.last.isoformat(),
-        "kind": "tax" if options["year"] else options["interval"],
+        "kind": "tax" if options["year"] is not None else options["interval"],
         "rows": count,
     }
     for organisation_id in sorted({account.organisation_id for account in accounts}):
