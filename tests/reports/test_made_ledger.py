@@ -28,7 +28,7 @@ DAYS = 100
 SPAN = Span(date(2025, 3, 1), date(2025, 6, 8), WARSAW)
 BOT = 1_000_007
 CLOSE = {"rel": 1e-9, "abs": 1e-9}
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @dataclass
