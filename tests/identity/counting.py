@@ -1,4 +1,6 @@
-"""`python -m tests.identity.counting run` is `manage.py run` that notes each look at a password."""
+"""`python -m tests.identity.counting run` is `manage.py run` that notes each look at a password, and
+whose first pause after failures outlasts a thousand log-ins on a slow machine.
+"""
 
 import os
 import sys
@@ -13,7 +15,7 @@ def main() -> None:
     """Count in front of the real check, a byte in the file for each, then be the program."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingplatform.settings")
     django.setup()
-    from users import proof
+    from users import proof, throttles
 
     check = proof.check_password
     file = os.open(os.environ[SETTING], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -23,6 +25,7 @@ def main() -> None:
         return check(password, encoded)
 
     proof.check_password = counted
+    throttles.FIRST_PAUSE = throttles.LONGEST_PAUSE
     execute_from_command_line(sys.argv)
 
 

@@ -19,7 +19,15 @@ from tests.trading.crashes import Killed, kill_at, killed, unprotected, without_
 from tests.trading.test_claiming import queue
 from trading import states
 from trading.models import Command, Deal, Execution, Order, OrderEvent, Position, TradeCursor
-from trading.services import agenda, commands, fills, holdings, new_orders, reconcile
+from trading.services import (
+    agenda,
+    commands,
+    fills,
+    holdings,
+    new_orders,
+    quiet_reports,
+    reconcile,
+)
 from trading.services.commands import submit
 from trading.services.intents import OrderIntent
 
@@ -193,6 +201,7 @@ def import_again(desk: Desk, monkeypatch: Patch) -> None:
             return fresh(batch)
 
     with monkeypatch.context() as patch:
+        patch.setattr(quiet_reports, "_booked", lambda group: set())
         patch.setattr(fills, "_fresh", blind)
         desk.settle()
 
