@@ -1,5 +1,5 @@
-"""`python -m tests.identity.counting run` is `manage.py run` that notes each look at a password, and
-whose first pause after failures outlasts a thousand log-ins on a slow machine.
+"""`python -m tests.identity.counting run` is `manage.py run` that notes each look at a password;
+its first pause after failures outlasts a thousand log-ins on a slow machine.
 """
 
 import os
