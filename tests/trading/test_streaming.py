@@ -189,6 +189,18 @@ def test_somebody_elses_trade_is_left_to_the_poll(
     assert (Deal.objects.get().reason, Deal.objects.get().order) == ("external", None)
 
 
+def test_a_stream_tells_of_a_symbol_that_nobody_commanded(
+    make_desk: Callable[..., Desk], listen: Callable[[Desk], None]
+) -> None:
+    desk = make_desk(1)
+    listen(desk)
+    Account.objects.update(next_poll_at=now() + timedelta(hours=1))
+    body = {"api_key": desk.keys[0], "symbol": "SOL/USDT", "side": "buy", "quantity": "2"}
+    desk.exchange.call("POST", "/_external", body)
+    wait_until(lambda: Deal.objects.exists())
+    assert (Deal.objects.get().symbol, Deal.objects.get().order) == ("SOL/USDT", None)
+
+
 def test_streams_follow_their_accounts(
     make_desk: Callable[..., Desk], listen: Callable[[Desk], None]
 ) -> None:

@@ -22,12 +22,13 @@ from common.principal import Principal
 from events.log import NewEvent
 from groups.models import Group
 from riskmgmt.limits import NewReservation
-from trading.models import Command, Execution, Order, TradeCursor
+from trading.models import Command, Execution, Order
 from trading.sizing import RISK_PERCENT, SizeSpec
 
 from .admission import read_surroundings
 from .announce import execution_event
 from .drafting import Draft, draft_leg
+from .following import follow
 from .intents import POSITION, OrderIntent, payload_hash
 from .market_view import MarketView, view_markets
 from .new_orders import write_orders
@@ -224,23 +225,14 @@ def _follow_symbols(
     becomes of it.
 
     Stands before the accounts are locked, as an import takes its cursors before it writes the
-    account; and only what is missing is inserted, since even an insert that yields to a conflict
-    waits for an import which holds that cursor.
+    account.
     """
-    wanted = {
+    wanted = [
         (intent.account_id, intent.symbol)
         for intent in intents
         if markets.of(accounts[intent.account_id], intent.symbol).rules is not None
-    }
-    known = TradeCursor.objects.filter(account__in=accounts).values_list("account", "symbol")
-    since_ms = now_ms() - OVERLAP_MS
-    insert_rows(
-        [
-            TradeCursor(account_id=account, symbol=symbol, since_ms=since_ms)
-            for account, symbol in sorted(wanted - set(known))
-        ],
-        ignore_conflicts=True,
-    )
+    ]
+    follow(wanted, since_ms=now_ms() - OVERLAP_MS)
 
 
 def group_execution(

@@ -29,6 +29,7 @@ from .agreement import IN_DOUBT, changed_since, compare
 from .balances import store_balances
 from .cursors import moved_on
 from .fills import import_trades, is_sound, locked_cursor
+from .following import follow_wallets
 from .funding import import_funding
 from .quiet_reports import newest_deal, write_quiet
 from .settlement import settle_found, suspend_account, suspend_moved
@@ -130,7 +131,11 @@ def poll(accounts: Sequence[Account]) -> None:
             note_failure(agenda.account, answer)
         else:
             reports.append((agenda, answer))
-    confirmed, others = write_quiet(reports, asked_after)
+    again, unclear = follow_wallets(reports)
+    for account, error in unclear.items():
+        note_failure(account, error)
+    complete = [pair for pair in reports if pair[0].account not in unclear]
+    confirmed, others = write_quiet(complete, asked_after)
     _schedule(confirmed)
     for agenda, report in others:
         try:
@@ -139,6 +144,7 @@ def poll(accounts: Sequence[Account]) -> None:
             logger.exception(
                 "poll of account %s not written; it will be repeated", agenda.account.pk
             )
+    nudge(again, within=0)
 
 
 def _in_place(accounts: Sequence[Account]) -> list[Account]:
@@ -322,6 +328,9 @@ def sync_account(*, account: Account) -> Account:
         try:
             demand_address(agenda.account)
             report = gateway().run(ask(agenda))
+            again, unclear = follow_wallets([(agenda, report)])
+            for error in unclear.values():
+                raise error
         except (VenueError, DomainError, SealError) as error:
             note_failure(account, error)
             code = getattr(error, "code", "key_unreadable")
@@ -329,5 +338,6 @@ def sync_account(*, account: Account) -> Account:
                 f"The exchange did not answer the account: {code}.", code=code
             ) from error
         import_report(agenda, report)
+        nudge(again, within=0)
     account.refresh_from_db()
     return account

@@ -20,6 +20,7 @@ from trading import states
 from trading.models import Order
 
 from .fills import hold_streams, import_trades
+from .following import Followed, follow
 from .settlement import follow_status, settle_found
 from .transitions import Moves
 
@@ -32,11 +33,13 @@ Key = tuple[int, str, str]
 @dataclass(slots=True)
 class Outcome:
     """Accounts whose venue has to be asked: ``at_once`` for what the stream could not explain,
-    ``soon`` where deals arrived (balances moved) or are still to come.
+    ``soon`` where deals arrived (balances moved) or are still to come. ``unexplained`` are the
+    symbols of trades of no order of ours.
     """
 
     at_once: set[int] = field(default_factory=set)
     soon: set[int] = field(default_factory=set)
+    unexplained: set[Followed] = field(default_factory=set)
 
 
 def import_news(batch: Sequence[News]) -> Outcome:
@@ -54,6 +57,7 @@ def import_news(batch: Sequence[News]) -> Outcome:
         logger.exception("news of %s streams not written together", len(booked))
         for account_id in sorted({news.account_id for news in booked}):
             _import_alone(account_id, booked, outcome)
+    follow(outcome.unexplained)
     return outcome
 
 
@@ -137,6 +141,7 @@ def _book(told: _Told, orders: Sequence[Order], moves: Moves, outcome: Outcome) 
             together[key[:2]].append(key)
         else:
             outcome.at_once.add(key[0])
+            outcome.unexplained.add(key[:2])
     for (account_id, symbol), keys in sorted(together.items()):
         trades = [trade for key in keys for trade in told.trades[key]]
         known = [ours[key] for key in keys]

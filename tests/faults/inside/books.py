@@ -8,7 +8,7 @@ from accounts.models import Account
 from riskmgmt.models import Reservation
 from tests.faults.compare import Findings
 from trading import states
-from trading.models import Deal, Order, Position, Protection
+from trading.models import Deal, Order, Position, Protection, TradeCursor
 from trading.services.closing_by import INTERNAL
 from trading.services.exits import held_by
 from trading.services.folding import DUST, LIQUIDATION
@@ -48,7 +48,9 @@ def _compare_deals(
     told = {(trade["symbol"], str(trade["id"])): trade for trade in trades}
     stored = {(deal.symbol, deal.exchange_trade_id): deal for deal in deals}
     for key in told.keys() - stored.keys():
-        findings.add("deals_missing", f"{account.name}: trade {key}")
+        findings.add(
+            "deals_missing", f"{account.name}: trade {told[key]}, {_asked(account, key[0])}"
+        )
     for key in stored.keys() - told.keys():
         findings.add("deals_extra", f"{account.name}: deal {key}")
     for key in told.keys() & stored.keys():
@@ -62,6 +64,14 @@ def _compare_deals(
         order_id = "" if deal.order is None else deal.order.exchange_order_id
         if figures != wanted or (deal.order is not None and order_id != str(trade["orderId"])):
             findings.add("deals_wrong", f"{account.name}: {key} is {figures}, told {wanted}")
+
+
+def _asked(account: Account, symbol: str) -> str:
+    """How far the trades of a symbol were asked for, and which orders they may have to wait for."""
+    cursor = TradeCursor.objects.filter(account=account, symbol=symbol).values().first()
+    rows = Order.objects.filter(account=account, symbol=symbol)
+    orders = list(rows.values_list("pk", "state", "finished_at"))
+    return f"synced {account.synced_at}, cursor {cursor}, orders {orders}"
 
 
 def _compare_orders(account: Account, orders: list[dict[str, Any]], findings: Findings) -> None:

@@ -18,7 +18,7 @@ from tests.faults.compare import Findings, Leg, compare_attempts, compare_orders
 from tests.faults.inside import acknowledged, books, history
 from tests.faults.inside.books import PREFIX
 from trading import states
-from trading.models import Command, Order, Protection
+from trading.models import Command, Order, Protection, TradeCursor
 from trading.services.rebuild import check_stream, streams
 from trading.services.reconcile import nudge
 from webhooks.models import Signal
@@ -28,6 +28,8 @@ MOVING = frozenset(
 )
 PAUSE = 0.5
 POLL_AGAIN = 5.0
+# What another poll brings.
+ASKED_FOR = {"unread", "unasked"}
 
 
 def unsettled(since: str) -> dict[str, int]:
@@ -48,6 +50,7 @@ def unsettled(since: str) -> dict[str, int]:
         "unnumbered": Event.objects.filter(seq=None).count(),
         "behind": _behind(),
         "unread": Account.objects.count() - read.count(),
+        "unasked": TradeCursor.objects.filter(checked_at=None).count(),
     }
     return {name: count for name, count in waiting.items() if count}
 
@@ -74,7 +77,7 @@ def await_settled(since: str, seconds: float) -> dict[str, int]:
         time.sleep(PAUSE)
         try:
             waiting = unsettled(since)
-            if waiting.keys() == {"unread"} and time.monotonic() > asked_at + POLL_AGAIN:
+            if waiting and waiting.keys() <= ASKED_FOR and time.monotonic() > asked_at + POLL_AGAIN:
                 nudge(Account.objects.values_list("pk", flat=True), within=0)
                 asked_at = time.monotonic()
             if (left := sum(waiting.values())) < fewest:
