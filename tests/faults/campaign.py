@@ -114,8 +114,8 @@ def _figures(
     stage: Stage, load: Load, fired: dict[str, int], verdict: dict[str, Any]
 ) -> dict[str, Any]:
     counted = (
-        "commands", "denied", "by_kind", "states", "orders_on_exchange", "external_orders",
-        "deals", "audit_chain",
+        "commands", "denied", "denied_for", "by_kind", "states", "orders_on_exchange",
+        "external_orders", "deals", "audit_chain",
     )  # fmt: skip
     return {
         **{name: verdict[name] for name in counted},

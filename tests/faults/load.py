@@ -22,8 +22,6 @@ WEIGHTS = {
 }  # fmt: skip
 # Near enough to be reached within a run.
 LEVELS = ("0.2%", "0.4%", "1.5%")
-# One symbol, so that two opposite positions meet soon.
-PAIRED = "ETH/USDT"
 RESTING_KEPT = 400
 PAUSE = (0.0, 0.25)
 
@@ -195,15 +193,20 @@ class Client:
         asked = {name: wishes[name] for name in chosen}
         return self._command("change_order", account, order_id=order["id"], **asked)
 
-    def _pair(self, _: str) -> Request:
-        """In the hedging account: end two opposite positions by each other, or open another."""
-        account, symbol = self.house["hedging"]["id"], PAIRED
-        rows = self._rows("positions", account, symbol=symbol)
-        by_side = {row["side"]: row["id"] for row in rows if row["reconciled"]}
-        if len(by_side) == len(("buy", "sell")):
-            ids = {"position_id_a": by_side["buy"], "position_id_b": by_side["sell"]}
-            return self._command("close_by", account, **ids)
-        side = "sell" if "buy" in by_side else "buy"
+    def _pair(self, symbol: str) -> Request:
+        """In the hedging account: end two opposite positions by each other, in whatever symbol
+        there are two, or open another.
+        """
+        account = self.house["hedging"]["id"]
+        by_side: dict[str, dict[str, int]] = {}
+        for row in self._rows("positions", account):
+            if row["reconciled"]:
+                by_side.setdefault(row["symbol"], {})[row["side"]] = row["id"]
+        for ids in by_side.values():
+            if len(ids) == len(("buy", "sell")):
+                pair = {"position_id_a": ids["buy"], "position_id_b": ids["sell"]}
+                return self._command("close_by", account, **pair)
+        side = "sell" if "buy" in by_side.get(symbol, {}) else "buy"
         return self._command(
             "send_order", account, symbol=symbol, side=side, order_type="market",
             qty=self._amount(symbol),

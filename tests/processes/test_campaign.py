@@ -13,6 +13,7 @@ from django.conf import settings
 from tests.faults.report import ALWAYS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.alone]
+LAST_WORDS = 20_000
 
 
 def campaign(*words: str) -> tuple[int, dict[str, Any]]:
@@ -25,6 +26,7 @@ def campaign(*words: str) -> tuple[int, dict[str, Any]]:
         text=True,
         check=False,
     )
+    print(done.stdout[-LAST_WORDS:])  # whole in the output of a failing test
     reports = [line for line in done.stdout.splitlines() if line.startswith("{")]
     assert reports, done.stdout + done.stderr
     return done.returncode, json.loads(reports[-1])

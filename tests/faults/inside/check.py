@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 from django.db import DatabaseError, connection
-from django.db.models import F, Max, Q
+from django.db.models import Count, F, Max, Q
 from django.utils.dateparse import parse_datetime
 
 from accounts.models import Account
@@ -122,6 +122,12 @@ def check(given: dict[str, Any]) -> dict[str, Any]:
         "examples": findings.examples,
         "commands": commands.filter(state=Command.State.ACCEPTED).count(),
         "denied": commands.filter(state=Command.State.DENIED).count(),
+        "denied_for": dict(
+            commands.filter(state=Command.State.DENIED)
+            .values_list("reason_code")
+            .annotate(count=Count("pk"))
+            .order_by("-count")
+        ),
         "by_kind": {
             kind: commands.filter(kind=kind, state=Command.State.ACCEPTED).count()
             for kind in Command.Kind.values
