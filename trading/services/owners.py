@@ -8,12 +8,17 @@ from trading.models import MagicCounter
 FIRST_OWN = 1_000_000
 
 
+def is_known_owner(organisation_id: int, magic_id: int) -> bool:
+    """Whether the number is a caller's own, up to 1,000,000, or one given out by us."""
+    counter = MagicCounter.objects.filter(organisation_id=organisation_id).first()
+    return 0 <= magic_id <= max(FIRST_OWN, counter.last if counter else 0)
+
+
 def demand_known_owner(organisation_id: int, magic_id: int) -> None:
     """Raise Invalid ``unknown_owner`` for a number that is nobody's to use: one of our own range
     that was not given out yet.
     """
-    counter = MagicCounter.objects.filter(organisation_id=organisation_id).first()
-    if not 0 <= magic_id <= max(FIRST_OWN, counter.last if counter else 0):
+    if not is_known_owner(organisation_id, magic_id):
         raise Invalid(
             "There is no such owner.",
             code="unknown_owner",

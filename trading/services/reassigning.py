@@ -12,14 +12,14 @@ from common.money import plain
 from common.principal import Principal
 from events.log import NewEvent, audit, publish_all
 from trading import states
-from trading.models import Deal, MagicCounter, Order, Position
+from trading.models import Deal, Order, Position
 
 from .announce import position_event
 from .chains import Sorting, place_of
 from .closing_by import INTERNAL
 from .fills import locked_cursor
 from .folding import DUST
-from .owners import FIRST_OWN
+from .owners import is_known_owner
 from .pursuing import demand_right
 from .refolding import figures
 from .venue_marks import holding_at_venue, is_per_side
@@ -77,9 +77,7 @@ def _demand_sense(account: Account, wish: Wish) -> None:
         for name in ("deal_ids", "order_ids")
         if len(getattr(wish, name)) > MAX_IDS
     }
-    counter = MagicCounter.objects.filter(organisation=account.organisation_id).first()
-    last = counter.last if counter else FIRST_OWN
-    if wish.magic_id >= FIRST_OWN and not FIRST_OWN < wish.magic_id <= last:
+    if not is_known_owner(account.organisation_id, wish.magic_id):
         faults["target_magic_id"] = "nobody has this number"
     if wish.override and not wish.reason:
         faults["reason"] = "is required with override"
