@@ -169,7 +169,7 @@ class Feed:
     async def _hear(self) -> None:
         """Wait for the sequencer's announcements; without a channel layer the look remains."""
         group = stream_group(self._organisation_id)
-        while True:
+        while not _is_cancelled():
             try:
                 await self._hear_of(group)
             except (OSError, RedisError) as error:
@@ -181,12 +181,20 @@ class Feed:
         channel = await layer.new_channel()
         await layer.group_add(group, channel)
         try:
-            while True:
+            while not _is_cancelled():
                 await layer.receive(channel)
                 self._news.set()
         finally:
             with contextlib.suppress(OSError, RedisError):
                 await layer.group_discard(group, channel)
+
+
+def _is_cancelled() -> bool:
+    """Whether the running task was asked to end. The Redis client waits with Python 3.11's
+    ``wait_for``, which loses a cancel that comes together with what it waited for.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _seq(entry: Entry) -> int:
