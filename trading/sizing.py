@@ -26,6 +26,14 @@ class SizeSpec:
     value: Decimal
     currency: str = ""
 
+    @classmethod
+    def from_text(cls, text: str) -> "SizeSpec":
+        """The size that :meth:`as_text` wrote."""
+        if text.endswith("%"):
+            return cls(RISK_PERCENT, Decimal(text[:-1]))
+        value, _, currency = text.partition(" ")
+        return cls(AMOUNT, Decimal(value), currency)
+
     def as_text(self) -> str:
         """The size as a person would write it."""
         return (

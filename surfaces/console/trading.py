@@ -201,7 +201,7 @@ class LegInline(ReadOnlyInline):
     """The legs of an execution."""
 
     model = Command
-    fields = ("account", "kind", "state", "reason_code", "created_at")
+    fields = ("account", "attempt", "kind", "state", "reason_code", "created_at")
     readonly_fields = fields
 
     def get_queryset(self, request: Any) -> Any:

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from accounts.models import Account
 from common.clock import iso
+from common.principal import Principal
 from groups.models import Group
 from reports.accounts import closed_positions
 from surfaces.fields import StrictInput
@@ -18,10 +19,20 @@ from surfaces.management.dialect import ManagementView
 from surfaces.management.serializers import CloseInput, ExecuteInput
 from surfaces.policy import Policy
 from surfaces.rendering import number
-from trading.models import Position
+from trading.models import Execution, Position
 from trading.services.closing import close_position, terminate_account
-from trading.services.commands import group_execution
-from trading.services.legs import PLACED, REJECTED, SKIPPED, counts, wait_for_legs
+from trading.services.fan_out import GroupOrder, group_execution, retry_failed
+from trading.services.legs import (
+    PLACED,
+    REJECTED,
+    SKIPPED,
+    UNKNOWN,
+    await_answers,
+    counts,
+    legs,
+    tally,
+    wait_for_legs,
+)
 
 MAX_POSITIONS = 500
 
@@ -52,24 +63,52 @@ class ExecuteView(ManagementView):
         execution = group_execution(
             principal=self.principal,
             group=group,
-            symbol=given["symbol"],
-            side=given["side"],
-            order_type=given["order_type"],
-            risk_percentage=given["risk_percentage"],
-            leverage=given["leverage"],
-            take_profit=given.get("take_profit", ""),
+            order=GroupOrder(
+                symbol=given["symbol"],
+                side=given["side"],
+                order_type=given["order_type"],
+                risk_percentage=given["risk_percentage"],
+                leverage=given["leverage"],
+                take_profit=given.get("take_profit", ""),
+            ),
             idempotency_key=idempotency_key(request),
         )
-        legs = wait_for_legs(execution, settings.WEBHOOK_WAIT_SECONDS)
-        succeeded, failed = counts(legs)
-        return Response(
-            {
-                "success_count": succeeded,
-                "error_count": failed,
-                "results": [leg.as_json() for leg in legs],
-                "correlation_id": execution.correlation_id,
-            }
+        await_answers(execution, settings.WEBHOOK_WAIT_SECONDS)
+        return Response(_told(execution, self.principal))
+
+
+class ExecutionView(ManagementView):
+    """A group's execution."""
+
+    policy = Policy.AUTHENTICATED
+
+    def get(self, request: Request, execution_id: str) -> Response:
+        """Each account's leg as its last attempt stands now."""
+        return Response(_told(_execution(self.principal, execution_id), self.principal))
+
+
+class RetryView(ManagementView):
+    """Try the failed legs of a group's execution again."""
+
+    policy = Policy.MANAGE
+    inputs = {"POST": StrictInput}
+    has_key = True
+
+    def post(self, request: Request, execution_id: str) -> Response:
+        """How many legs were tried again, and each leg within two seconds.
+
+        Only legs that placed nothing are: never one that is pending, unknown, or was at the
+        exchange. The header Idempotency-Key makes a repeat try nothing further.
+        """
+        self.input()
+        execution = _execution(self.principal, execution_id)
+        retried = retry_failed(
+            principal=self.principal,
+            execution=execution,
+            idempotency_key=idempotency_key(request),
         )
+        await_answers(execution, settings.WEBHOOK_WAIT_SECONDS)
+        return Response({"retried": retried, **_told(execution, self.principal)})
 
 
 class ClosedPositionsView(AccountTradingView):
@@ -141,6 +180,30 @@ class TerminateAccountView(AccountTradingView):
                 "errors": result.errors,
             }
         )
+
+
+def _execution(principal: Principal, execution_id: str) -> Execution:
+    """A group's execution; raises NotFound, alike for missing and foreign ones."""
+    rows = Execution.objects.visible_to(principal).of_groups()
+    return find(rows, execution_id, what="execution")
+
+
+def _told(execution: Execution, reader: Principal) -> dict[str, Any]:
+    """001's answer with the count of every status, and the accounts whose outcome is unknown."""
+    found = legs(execution, reader)
+    succeeded, failed = counts(found)
+    return {
+        "success_count": succeeded,
+        "error_count": failed,
+        "counts": tally(found),
+        "unknown_accounts": [str(leg.account_id) for leg in found if leg.status == UNKNOWN],
+        "results": [leg.as_json() for leg in found],
+        "execution_id": str(execution.pk),
+        "group_id": execution.source_ref,
+        "requested": execution.requested,
+        "created_at": iso(execution.created_at),
+        "correlation_id": execution.correlation_id,
+    }
 
 
 def _closed(position: Position) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from surfaces.management import (
 )
 
 PREFIX = r"^api/v1/"
-ACCOUNT, GROUP, BOT = (rf"(?P<{name}_id>[^/]+)" for name in ("account", "group", "bot"))
+ACCOUNT, GROUP, BOT, EXECUTION = (
+    rf"(?P<{name}_id>[^/]+)" for name in ("account", "group", "bot", "execution")
+)
 
 
 def _route(pattern: str, view: Callable[..., Any], name: str) -> URLPattern:
@@ -87,6 +89,8 @@ urlpatterns = [
     _route(f"groups/{GROUP}/metrics", performance.GroupMetricsView.as_view(), "group-metrics"),
     _route(f"groups/{GROUP}/history", performance.GroupHistoryView.as_view(), "group-history"),
     _route(f"trading/group/{GROUP}/execute", trading.ExecuteView.as_view(), "group-execute"),
+    _route(f"trading/executions/{EXECUTION}", trading.ExecutionView.as_view(), "execution"),
+    _route(f"trading/executions/{EXECUTION}/retry", trading.RetryView.as_view(), "execution-retry"),
     _route(
         f"trading/positions/{ACCOUNT}", trading.ClosedPositionsView.as_view(), "closed-positions"
     ),

@@ -50,7 +50,7 @@ def _marked(model: type[models.Model]) -> list[Any]:
         and not field.choices
         and not field.primary_key
         and (field.max_length or 99) >= 8
-        and field.name not in ("topics", "account_ids", "scopes", "reason_code")
+        and field.name not in ("topics", "account_ids", "scopes", "reason_code", "source")
     ]
 
 

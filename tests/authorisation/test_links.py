@@ -102,6 +102,7 @@ def test_the_links_that_could_cross() -> None:
         "trading.CashFlow.account",
         "trading.Command.account",
         "trading.Command.execution",
+        "trading.Command.retry_of",
         "trading.Deal.account",
         "trading.Deal.order",
         "trading.Deal.position",

@@ -17,10 +17,11 @@ from groups.models import Group
 from monitoring.alerts import raise_alert
 from monitoring.models import Alert
 from riskmgmt.models import KillSwitch, Reservation, RiskLimit
-from tests.dashboard.world import World, fill, make_world
+from tests.dashboard.world import World, fill, make_execution, make_order, make_world
 from trading.models import (
     CashFlow,
     Deal,
+    Execution,
     FollowUp,
     MagicCounter,
     Order,
@@ -46,6 +47,8 @@ def whole_world(name: str) -> World:
     organisation, account = world.organisation, world.accounts[0]
     group = Group.objects.create(organisation=organisation, name=f"{name}-group")
     group.accounts.set(world.accounts)
+    ordered = make_execution(world, source=Execution.GROUP, source_ref=str(group.pk))
+    make_order(account, execution=ordered)
     world.bot.groups.add(group)
     AccountGrant.objects.create(account=account, user=world.user)
     KillSwitch.objects.create(
@@ -162,6 +165,9 @@ def ids_of(world: World) -> dict[str, Any]:
         "sid": session.sid if session else uuid.uuid4(),
         "correlation_id": Signal.objects.filter(organisation=world.organisation)[0].correlation_id,
         "order_id": Order.objects.filter(account=account).order_by("pk")[0].pk,
+        "execution_id": Execution.objects.get(
+            organisation=world.organisation, source=Execution.GROUP
+        ).pk,
         "position_id": Position.objects.filter(account=account)[0].pk,
         "switch_id": KillSwitch.objects.get(organisation=world.organisation).pk,
         "alert_id": Alert.objects.get(organisation=world.organisation).pk,
@@ -179,6 +185,7 @@ def missing_ids() -> dict[str, Any]:
         "account",
         "bot",
         "group",
+        "execution",
         "order",
         "position",
         "switch",

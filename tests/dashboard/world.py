@@ -107,12 +107,13 @@ def make_account(world: World, name: str, book: str = Book.REHEARSAL) -> Account
     return account
 
 
-def make_execution(world: World) -> Execution:
+def make_execution(world: World, source: str = "signal", source_ref: str = "") -> Execution:
     """A fan-out without legs yet."""
     return Execution.objects.create(
         organisation=world.organisation,
         correlation_id=uuid.uuid4().hex,
-        source="signal",
+        source=source,
+        source_ref=source_ref,
         actor=f"bot:{world.bot.pk}",
         requested={"symbol": "BTC/USDT"},
     )

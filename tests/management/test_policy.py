@@ -32,6 +32,7 @@ ADMIN_ONLY = [
     ("POST", "/groups/1/accounts/1"),
     ("DELETE", "/groups/1/accounts/1"),
     ("POST", "/trading/group/1/execute"),
+    ("POST", "/trading/executions/1/retry"),
     ("POST", "/trading/close-position/1"),
     ("POST", "/trading/terminate/1"),
 ]
@@ -45,6 +46,7 @@ FOR_ALL = [
     ("GET", "/groups/"),
     ("GET", "/groups/1"),
     ("GET", "/trading/positions/1"),
+    ("GET", "/trading/executions/1"),
     ("GET", "/webhook/signals/abc"),
 ]
 

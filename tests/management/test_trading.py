@@ -74,6 +74,44 @@ def test_the_same_idempotency_key_orders_once(
     assert Order.objects.count() == 2
 
 
+def test_an_execution_is_read_and_its_failed_legs_are_tried_again(
+    call: Call, admin: Person, group: Group, funded: list[Account], worker: None
+) -> None:
+    Account.objects.filter(pk=funded[1].pk).update(status="disabled")
+    first = execute(call, admin, group).json()
+    assert (first["success_count"], first["error_count"]) == (1, 1)
+    path = f"/trading/executions/{first['execution_id']}"
+    assert call("GET", path, person=admin).json() == first
+    failed = next(leg for leg in first["results"] if not leg["success"])
+    assert (failed["account_id"], failed["status"], failed["attempt"]) == (
+        str(funded[1].pk), "rejected", 1
+    )  # fmt: skip
+    assert (failed["reason"], failed["message"]) == (
+        "denied_account_disabled", "A risk check refused the order."
+    )  # fmt: skip
+    Account.objects.update(status="active")
+    again = call("POST", f"{path}/retry", {}, admin, HTTP_IDEMPOTENCY_KEY="again").json()
+    assert (again["retried"], again["success_count"], again["error_count"]) == (1, 2, 0)
+    assert again["counts"] == {
+        "placed": 2, "skipped": 0, "rejected": 0, "unknown": 0, "pending": 0
+    }  # fmt: skip
+    assert [leg["attempt"] for leg in again["results"]] == [1, 2]
+    assert call("POST", f"{path}/retry", {}, admin, HTTP_IDEMPOTENCY_KEY="again").json() == again
+    assert call("POST", f"{path}/retry", {}, admin).json()["retried"] == 0
+    assert Order.objects.count() == 2
+
+
+def test_only_executions_of_groups_are_found(
+    call: Call, admin: Person, stranger: Person, group: Group, worker: None
+) -> None:
+    told = execute(call, admin, group).json()
+    Execution.objects.filter(pk=told["execution_id"]).update(source="signal")
+    for person in (admin, stranger):
+        for method, tail in (("GET", ""), ("POST", "/retry")):
+            path = f"/trading/executions/{told['execution_id']}{tail}"
+            refusal(call(method, path, person=person), 404, "execution_not_found")
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [

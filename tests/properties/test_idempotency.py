@@ -223,7 +223,7 @@ def test_without_the_unique_key_the_same_race_is_two_executions(
 ) -> None:
     """The control: looking for the first answer before writing is not enough."""
     looked = Barrier(2)
-    genuine_look, genuine_save, numbers = commands._earlier, Execution.save, count()
+    genuine_look, genuine_save, numbers = commands.earlier_execution, Execution.save, count()
 
     def look(*args: Any) -> Execution | None:
         found = genuine_look(*args)
@@ -234,7 +234,7 @@ def test_without_the_unique_key_the_same_race_is_two_executions(
         execution.correlation_id = f"k1-{next(numbers)}"
         genuine_save(execution)
 
-    monkeypatch.setattr(commands, "_earlier", look)
+    monkeypatch.setattr(commands, "earlier_execution", look)
     monkeypatch.setattr(Execution, "save", save_without_key)
     found = outcomes(2, lambda _: buy(shared_account, "k1", 1))
     assert len(set(found)) == Execution.objects.count() == Order.objects.count() == 2

@@ -216,6 +216,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-id",),
+                "indexes": [
+                    models.Index(
+                        fields=["source_ref", "-id"],
+                        condition=models.Q(("source", "group")),
+                        name="execution_of_group_newest",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -227,6 +234,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
+                ("attempt", models.PositiveSmallIntegerField(default=1)),
                 ("principal_key", models.CharField(max_length=120)),
                 ("request_id", models.CharField(max_length=120)),
                 ("payload_sha256", models.CharField(max_length=64)),
@@ -284,6 +292,15 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="legs",
                         to="trading.execution",
+                    ),
+                ),
+                (
+                    "retry_of",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="retried_by",
+                        to="trading.command",
                     ),
                 ),
             ],

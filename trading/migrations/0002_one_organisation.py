@@ -18,6 +18,7 @@ class Migration(migrations.Migration):
         keep_apart(
             Link("trading_command", ACCOUNT),
             Link("trading_command", ("execution_id", "trading_execution")),
+            Link("trading_command", ("retry_of_id", "trading_command")),
             Link("trading_order", ACCOUNT),
             Link("trading_order", ("command_id", "trading_command")),
             Link("trading_order", POSITION),

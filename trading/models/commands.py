@@ -9,12 +9,33 @@ from common.principal import Principal
 from trading.states import ACCEPTED, DENIED, RECEIVED
 
 
+class ExecutionQuerySet(models.QuerySet["Execution"]):
+    """Which executions may be seen."""
+
+    def visible_to(self, principal: Principal) -> "ExecutionQuerySet":
+        """Executions of the principal's organisation, limited to those with a leg on an account it
+        may read.
+        """
+        rows = self.filter(organisation_id=principal.organisation_id)
+        if principal.account_ids is not None:
+            own = Command.objects.filter(account__in=principal.account_ids)
+            rows = rows.filter(pk__in=own.order_by().values("execution"))
+        return rows
+
+    def of_groups(self) -> "ExecutionQuerySet":
+        """Orders that were given to a whole group."""
+        return self.filter(source=Execution.GROUP)
+
+
 class Execution(models.Model):
     """One fan-out: a signal or a group order, its legs frozen when it was made.
 
     ``source`` says what caused it (``signal``, ``group``, ``terminate``), ``source_ref`` which one;
-    ``requested`` is the order as asked for, before sizing.
+    ``requested`` is the order as asked for, before sizing. Its legs are the accounts' commands, of
+    which a retried one stays beside the attempt that followed.
     """
+
+    GROUP = "group"
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organisation = models.ForeignKey(
@@ -27,8 +48,17 @@ class Execution(models.Model):
     requested = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = ExecutionQuerySet.as_manager()
+
     class Meta:
         ordering = ("-id",)
+        indexes = (
+            models.Index(
+                fields=("source_ref", "-id"),
+                name="execution_of_group_newest",
+                condition=models.Q(source="group"),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.correlation_id
@@ -46,7 +76,9 @@ class Command(models.Model):
     """One instruction for one account, written before anything is sent.
 
     ``request_id`` makes it idempotent per (organisation, principal, account). A denied command
-    keeps its reason code and the whole ``decision``: every check with the values it compared.
+    keeps its reason code and the whole ``decision``: every check with the values it compared. A leg
+    of a fan-out that failed may be tried again, once for each attempt: ``retry_of`` is the one
+    before, and ``attempt`` counts from 1.
     """
 
     class Kind(models.TextChoices):
@@ -70,6 +102,10 @@ class Command(models.Model):
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="commands")
     execution = models.ForeignKey(
         Execution, null=True, on_delete=models.PROTECT, related_name="legs"
+    )
+    attempt = models.PositiveSmallIntegerField(default=1)
+    retry_of = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="retried_by"
     )
     principal_key = models.CharField(max_length=120)
     request_id = models.CharField(max_length=120)

@@ -7,6 +7,8 @@ from common.money import plain
 from events.log import NewEvent
 from trading.models import Deal, Execution, Order, Position
 
+CREATED, RETRIED = "execution.created", "execution.retried"
+
 
 def _money(value: Any) -> str | None:
     return None if value is None else plain(value)
@@ -88,10 +90,10 @@ def position_event(position: Position, magic_ids: set[int]) -> NewEvent:
     )
 
 
-def execution_event(execution: Execution, legs: int) -> NewEvent:
-    """``execution.created``."""
+def execution_event(execution: Execution, legs: int, *, kind: str = CREATED) -> NewEvent:
+    """``execution.created``, or ``execution.retried`` with how many legs are tried again."""
     return NewEvent(
-        "execution.created",
+        kind,
         execution.organisation_id,
         (f"execution:{execution.pk}",),
         {

@@ -22,6 +22,7 @@ from .commands import submit
 from .fills import hold_streams
 from .intents import OrderIntent, payload_hash
 from .item_intents import closing_intent, entry_intent
+from .legs import refusal_sentence
 from .market_view import MarketView, view_markets
 from .modes import mode_told
 
@@ -292,7 +293,7 @@ def _details(command: Command) -> dict[str, Any]:
 def _sentence(command: Command) -> str:
     if command.state != Command.State.DENIED:
         return ""
-    return str(command.decision.get("message") or "A risk check refused the order.")
+    return refusal_sentence(command.decision)
 
 
 def _mismatch() -> Conflict:

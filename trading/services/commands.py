@@ -7,7 +7,6 @@ others go on.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -16,20 +15,18 @@ from accounts.models import Account
 from common.bulk import insert_rows
 from common.clock import now_ms
 from common.crash import crash_point
-from common.errors import Conflict, Denied, Invalid, NotFound
+from common.errors import Conflict, Invalid, NotFound
 from common.ids import new_correlation_id
 from common.principal import Principal
 from events.log import NewEvent
-from groups.models import Group
 from riskmgmt.limits import NewReservation
 from trading.models import Command, Execution, Order
-from trading.sizing import RISK_PERCENT, SizeSpec
 
 from .admission import read_surroundings
-from .announce import execution_event
+from .announce import RETRIED, execution_event
 from .drafting import Draft, draft_leg
 from .following import follow
-from .intents import POSITION, OrderIntent, payload_hash
+from .intents import OrderIntent, payload_hash
 from .market_view import MarketView, view_markets
 from .new_orders import write_orders
 
@@ -74,7 +71,8 @@ def submit(
     if not 0 < len(intents) <= MAX_LEGS:
         raise Invalid(f"An execution has 1 to {MAX_LEGS} legs.", code="bad_batch_size")
     correlation_id = correlation_id or new_correlation_id()
-    if (earlier := _earlier(principal, correlation_id, requested, intents)) is not None:
+    earlier = earlier_execution(principal, correlation_id, requested, intents)
+    if earlier is not None:
         return earlier
     found = {account.pk: account for account in accounts} or _accounts(principal, intents)
     markets = markets or view_markets(found.values(), {intent.symbol for intent in intents})
@@ -97,7 +95,7 @@ def submit(
             )
             crash_point("before_command_commit")
     except IntegrityError as error:
-        earlier = _earlier(principal, correlation_id, requested, intents)
+        earlier = earlier_execution(principal, correlation_id, requested, intents)
         if earlier is None:
             raise Conflict(
                 "This request id was used before.", code="idempotency_mismatch"
@@ -107,12 +105,15 @@ def submit(
     return execution
 
 
-def _earlier(
+def earlier_execution(
     principal: Principal,
     correlation_id: str,
     requested: dict[str, Any] | None,
-    intents: Sequence[OrderIntent],
+    intents: Sequence[OrderIntent] = (),
 ) -> Execution | None:
+    """The execution of this correlation id, None where there is none; raises Conflict
+    ``idempotency_mismatch`` where it was made for something else.
+    """
     execution = Execution.objects.filter(correlation_id=correlation_id).first()
     if execution is None:
         return None
@@ -148,8 +149,42 @@ def _write(
     link: Link | None,
     execution: Execution,
 ) -> Execution:
-    """Judge every leg under the accounts' row locks and write all rows."""
+    """The execution and its legs."""
     execution.save()
+    rows = _draft_legs(principal, intents, accounts, markets, execution)
+    linked = link(execution, len(rows.orders)) if link else ()
+    _insert(rows, execution, [execution_event(execution, len(rows.commands)), *linked])
+    return execution
+
+
+def add_attempts(
+    *,
+    principal: Principal,
+    execution: Execution,
+    intents: Sequence[OrderIntent],
+    retried: Sequence[Command],
+    accounts: dict[int, Account],
+    markets: MarketView,
+) -> None:
+    """Write another attempt for each of some failed legs of an execution, which the caller has
+    locked in this transaction; after the commit the execution workers are woken.
+
+    Raises IntegrityError where one of them was tried again already.
+    """
+    rows = _draft_legs(principal, intents, accounts, markets, execution)
+    for command, previous in zip(rows.commands, retried, strict=True):
+        command.retry_of, command.attempt = previous, previous.attempt + 1
+    _insert(rows, execution, [execution_event(execution, len(rows.commands), kind=RETRIED)])
+
+
+def _draft_legs(
+    principal: Principal,
+    intents: Sequence[OrderIntent],
+    accounts: dict[int, Account],
+    markets: MarketView,
+    execution: Execution,
+) -> _Rows:
+    """Judge every leg under the accounts' row locks."""
     _follow_symbols(intents, accounts, markets)
     locked = Account.objects.select_for_update(no_key=True).order_by("pk").in_bulk(accounts)
     by_symbol = read_surroundings(locked.values(), {intent.symbol for intent in intents})
@@ -161,8 +196,7 @@ def _write(
             by_symbol[intent.symbol].count_in(draft.order.seat, draft.reserved)
         request_id = intent.request_id or f"{execution.correlation_id}:{number}"
         _collect(rows, principal, execution, account, intent, request_id, draft)
-    _insert(rows, execution, link(execution, len(rows.orders)) if link else ())
-    return execution
+    return rows
 
 
 def _collect(
@@ -206,15 +240,12 @@ def _collect(
         )
 
 
-def _insert(rows: _Rows, execution: Execution, linked: Sequence[NewEvent]) -> None:
+def _insert(rows: _Rows, execution: Execution, told: Sequence[NewEvent]) -> None:
     insert_rows(rows.commands)
     for order in rows.orders:
         order.command_id = order.command.pk if order.command else None
     write_orders(
-        rows.orders,
-        rows.reservations,
-        correlation_id=execution.correlation_id,
-        after=[execution_event(execution, len(rows.commands)), *linked],
+        rows.orders, rows.reservations, correlation_id=execution.correlation_id, after=told
     )
 
 
@@ -233,70 +264,3 @@ def _follow_symbols(
         if markets.of(accounts[intent.account_id], intent.symbol).rules is not None
     ]
     follow(wanted, since_ms=now_ms() - OVERLAP_MS)
-
-
-def group_execution(
-    *,
-    principal: Principal,
-    group: Group,
-    symbol: str,
-    side: str,
-    order_type: str,
-    risk_percentage: Decimal,
-    leverage: int = 1,
-    take_profit: str = "",
-    price: Decimal | None = None,
-    idempotency_key: str = "",
-) -> Execution:
-    """One order for every account of a group, each sized by its own equity.
-
-    A sell on spot closes what an account holds. ``idempotency_key`` names the request within the
-    group: the same key and the same order give the first execution again.
-    """
-    if not 0 < risk_percentage <= group.risk_limit:
-        raise Invalid(
-            "The risk is outside the group's limit.",
-            fields={"risk_percentage": f"above 0 and at most {group.risk_limit}"},
-        )
-    accounts = list(group.accounts.filter(deleted_at=None).order_by("pk"))
-    if not accounts:
-        raise Invalid("The group has no accounts.", code="empty_group")
-    reached = principal.account_ids
-    if reached is not None and not reached.issuperset(account.pk for account in accounts):
-        raise Denied("This key does not reach all accounts of the group.", code="key_is_limited")
-    intents = [
-        OrderIntent(
-            account_id=account.pk,
-            symbol=symbol,
-            side=side,
-            type=order_type,
-            size=SizeSpec(RISK_PERCENT, risk_percentage),
-            price=price,
-            leverage=leverage,
-            take_profit=take_profit if side == "buy" else "",
-            reduce_only=side == "sell" and account.market_type == "spot",
-            exit_scope=POSITION,
-            reason="api",
-        )
-        for account in accounts
-    ]
-    requested = {**intents[0].payload(), "group_id": group.pk}
-    return submit(
-        principal=principal,
-        intents=intents,
-        source="group",
-        source_ref=str(group.pk),
-        correlation_id=group_correlation(principal, group, idempotency_key),
-        requested=requested,
-    )
-
-
-def group_correlation(principal: Principal, group: Group, idempotency_key: str) -> str | None:
-    """The correlation id that an idempotency key of a group's execution stands for; None without a
-    key.
-    """
-    if not idempotency_key:
-        return None
-    return payload_hash({"principal": principal.key, "group": group.pk, "key": idempotency_key})[
-        :32
-    ]

@@ -83,6 +83,19 @@ class OrderIntent:
         return {name: fields[name] for name in sorted(fields) if fields[name] is not None}
 
 
+def intent_of(
+    payload: dict[str, Any], *, account_id: int, reason: str, request_id: str = ""
+) -> OrderIntent:
+    """The intent that wrote this payload; what a payload does not keep is given."""
+    given = dict(payload)
+    for name in ("quantity", "price", "stop_price"):
+        if name in given:
+            given[name] = Decimal(given[name])
+    if "size" in given:
+        given["size"] = SizeSpec.from_text(given["size"])
+    return OrderIntent(account_id=account_id, reason=reason, request_id=request_id, **given)
+
+
 def _text(value: Decimal | None) -> str | None:
     return None if value is None else plain(value)
 

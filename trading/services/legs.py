@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
+
 from common.money import plain
 from common.principal import Principal
 from trading import states
 from trading.models import Command, Execution
 
 PLACED, SKIPPED, REJECTED, UNKNOWN, PENDING = "placed", "skipped", "rejected", "unknown", "pending"
+STATUSES = (PLACED, SKIPPED, REJECTED, UNKNOWN, PENDING)
 SKIP_CODES = frozenset(
     {
         "below_min_notional",
@@ -22,6 +25,8 @@ SKIP_CODES = frozenset(
         "no_equity",
     }
 )
+# Why an order is no more that somebody cancelled before anything was sent.
+CALLED_BACK = "cancelled_before_sending"
 POLL_SECONDS = 0.02
 LONGEST_POLL_SECONDS = 0.2
 
@@ -44,6 +49,7 @@ class LegResult:
     average_price: Decimal | None = None
     reason_code: str = ""
     message: str = ""
+    attempt: int = 1
 
     def as_json(self) -> dict[str, Any]:
         """The leg with money as text, for answers and the log."""
@@ -67,14 +73,18 @@ class LegResult:
             "average_price": text(self.average_price),
             "reason": self.reason_code,
             "message": self.message,
+            "attempt": self.attempt,
         }
 
 
 _OPEN_LEG_STATES = [
     name for name, state in states.STATES.items() if state.leg in (PENDING, UNKNOWN)
 ]
+_FAILED_LEG_STATES = [name for name, state in states.STATES.items() if state.leg == REJECTED]
 _COLUMNS = (
     "pk",
+    "retry_of",
+    "attempt",
     "account_id",
     "account__name",
     "reason_code",
@@ -92,28 +102,53 @@ _COLUMNS = (
 
 
 def legs(execution: Execution, reader: Principal | None = None) -> list[LegResult]:
-    """The legs in the order they were made, with at most two queries: all, or those ``reader`` may
-    read.
+    """The legs in the order they were made, each as its last attempt stands, with at most two
+    queries: all, or those ``reader`` may read.
 
     Rows, not models: a fan-out's answer needs a dozen of their seventy columns.
     """
     commands = Command.objects.all() if reader is None else Command.objects.visible_to(reader)
-    rows = list(commands.filter(execution=execution).order_by("pk").values_list(*_COLUMNS))
-    refused = [row[0] for row in rows if row[4] is None]
+    found = commands.filter(execution=execution).order_by("pk").values_list(*_COLUMNS)
+    rows = _last_attempts(found)
+    refused = [row[0] for row in rows if row[6] is None]
     asked = {}
     if refused:
         said = Command.objects.filter(pk__in=refused).values_list("pk", "payload", "decision")
         asked = {pk: (payload, decision) for pk, payload, decision in said}
-    return [_refused(row, *asked[row[0]]) if row[4] is None else _sent(row) for row in rows]
+    return [_refused(row, *asked[row[0]]) if row[6] is None else _sent(row) for row in rows]
 
 
 def statuses(execution: Execution) -> list[str]:
     """Only how each leg stands, in the order they were made; one query."""
     rows = Command.objects.filter(execution=execution).order_by("pk")
+    found = rows.values_list("pk", "retry_of", "reason_code", "order__state")
     return [
         _refusal(reason) if state is None else states.STATES[state].leg
-        for reason, state in rows.values_list("reason_code", "order__state")
+        for _, _, reason, state in _last_attempts(found)
     ]
+
+
+def _last_attempts(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows that begin with a command's number and that of the attempt before it, by number: the
+    last attempt of each leg, in the first one's place.
+    """
+    places: dict[int, int] = {}
+    last: dict[int, tuple[Any, ...]] = {}
+    for row in rows:
+        places[row[0]] = places.get(row[1], row[0])
+        last[places[row[0]]] = row
+    return list(last.values())
+
+
+def failed_legs(execution: Execution) -> list[Command]:
+    """The last attempts that placed nothing and that nobody called back, with their orders; in the
+    order they were made.
+
+    What is pending, unknown or was ever seen at the venue is not among them.
+    """
+    rows = Command.objects.filter(execution=execution, retried_by=None)
+    failed = rows.filter(Q(state=Command.State.DENIED) | Q(order__state__in=_FAILED_LEG_STATES))
+    return list(failed.exclude(order__error_code=CALLED_BACK).order_by("pk"))
 
 
 def unsettled_among(execution_ids: Iterable[int]) -> set[int]:
@@ -128,8 +163,13 @@ def _refusal(reason_code: str) -> str:
     return SKIPPED if reason_code in SKIP_CODES else REJECTED
 
 
+def refusal_sentence(decision: dict[str, Any]) -> str:
+    """What a denied command's decision says in words."""
+    return str(decision.get("message") or "A risk check refused the order.")
+
+
 def _refused(row: tuple[Any, ...], payload: dict[str, Any], decision: dict[str, Any]) -> LegResult:
-    command_id, account_id, account_name, reason_code = row[:4]
+    command_id, _, attempt, account_id, account_name, reason_code = row[:6]
     return LegResult(
         account_id=account_id,
         account_name=account_name,
@@ -138,13 +178,14 @@ def _refused(row: tuple[Any, ...], payload: dict[str, Any], decision: dict[str, 
         side=payload.get("side", ""),
         symbol=payload.get("symbol", ""),
         reason_code=reason_code,
-        message=str(decision.get("message", "")),
+        message=refusal_sentence(decision),
+        attempt=attempt,
     )
 
 
 def _sent(row: tuple[Any, ...]) -> LegResult:
-    command_id, account_id, account_name, _, order_id, state, side, symbol = row[:8]
-    quantity, price, filled, average, error_code, error_message = row[8:]
+    command_id, _, attempt, account_id, account_name, _, order_id, state, side, symbol = row[:10]
+    quantity, price, filled, average, error_code, error_message = row[10:]
     status = states.STATES[state].leg
     return LegResult(
         account_id=account_id,
@@ -161,7 +202,14 @@ def _sent(row: tuple[Any, ...]) -> LegResult:
         average_price=average,
         reason_code="" if status == PLACED else error_code,
         message="" if status == PLACED else error_message,
+        attempt=attempt,
     )
+
+
+def tally(results: Iterable[LegResult]) -> dict[str, int]:
+    """How many legs stand at each status; every leg is counted once."""
+    found = [leg.status for leg in results]
+    return {status: found.count(status) for status in STATUSES}
 
 
 def counts(results: Iterable[LegResult]) -> tuple[int, int]:
