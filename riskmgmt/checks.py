@@ -31,7 +31,7 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
     """The order under judgement. ``notional`` is quantity times the price it is valued at, in
-    quote.
+    quote; ``max_slippage`` by how many percent the price may move against it before it is sent.
     """
 
     side: str
@@ -40,6 +40,7 @@ class OrderFacts:
     price: Decimal | None = None
     reduce_only: bool = False
     is_operator_flatten: bool = False
+    max_slippage: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def _entry_checks(order: OrderFacts, situation: Situation) -> list[dict[str, Any
             limits.max_position_value,
         ),
         _collar_check(order, situation),
+        *_slippage_checks(order, situation),
     ]
 
 
@@ -158,15 +160,26 @@ def _collar_check(order: OrderFacts, situation: Situation) -> dict[str, Any]:
     if collar is None or not last or situation.reference_price is None:
         return _check("price_collar", True, None, collar)
     if order.price is not None:
-        adverse = order.price - last
-        base = last
+        percent = _against(order, order.price, last)
     else:
-        adverse = last - situation.reference_price
-        base = situation.reference_price
-    if order.side == "sell":
-        adverse = -adverse
-    percent = divided(adverse * HUNDRED, base)
+        percent = _against(order, last, situation.reference_price)
     return _check("price_collar", percent <= collar, percent, collar)
+
+
+def _slippage_checks(order: OrderFacts, situation: Situation) -> list[dict[str, Any]]:
+    """For an order that says how far the market may have left it since it was valued."""
+    if order.max_slippage is None or situation.reference_price is None:
+        return []
+    moved = _against(
+        order, situation.last_price or situation.reference_price, situation.reference_price
+    )
+    return [_check("slippage", moved <= order.max_slippage, moved, order.max_slippage)]
+
+
+def _against(order: OrderFacts, price: Decimal, base: Decimal) -> Decimal:
+    """By how many percent of ``base`` a price is worse for the order."""
+    adverse = price - base if order.side == "buy" else base - price
+    return divided(adverse * HUNDRED, base)
 
 
 def strictest(limits: list[Limits]) -> Limits:

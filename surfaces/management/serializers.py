@@ -186,6 +186,9 @@ class ExecuteInput(StrictInput):
     risk_percentage = AmountField()
     leverage = AmountField(required=False, default=Decimal(1))
     take_profit = LevelField(required=False)
+    stagger_seconds = serializers.IntegerField(required=False, default=0, min_value=0)
+    max_slippage = AmountField(required=False)
+    min_success = serializers.IntegerField(required=False, min_value=1)
 
     def validate_risk_percentage(self, value: Decimal) -> Decimal:
         """More than nothing, at most everything."""

@@ -30,9 +30,11 @@ from trading.services.legs import (
     await_answers,
     counts,
     legs,
+    statuses,
     tally,
     wait_for_legs,
 )
+from trading.services.minimum import enough
 
 MAX_POSITIONS = 500
 
@@ -70,6 +72,9 @@ class ExecuteView(ManagementView):
                 risk_percentage=given["risk_percentage"],
                 leverage=given["leverage"],
                 take_profit=given.get("take_profit", ""),
+                stagger_seconds=given["stagger_seconds"],
+                max_slippage=given.get("max_slippage"),
+                min_success=given.get("min_success"),
             ),
             idempotency_key=idempotency_key(request),
         )
@@ -196,6 +201,7 @@ def _told(execution: Execution, reader: Principal) -> dict[str, Any]:
         "success_count": succeeded,
         "error_count": failed,
         "counts": tally(found),
+        "min_success_met": enough(execution, statuses(execution)),
         "unknown_accounts": [str(leg.account_id) for leg in found if leg.status == UNKNOWN],
         "results": [leg.as_json() for leg in found],
         "execution_id": str(execution.pk),

@@ -118,6 +118,8 @@ class Migration(migrations.Migration):
                 ("stop_loss", models.CharField(blank=True, default="", max_length=40)),
                 ("trailing_stop", models.CharField(blank=True, default="", max_length=40)),
                 ("reference_price", common.money.MoneyField(null=True)),
+                ("max_slippage", common.money.MoneyField(null=True)),
+                ("not_before", models.DateTimeField(null=True)),
                 ("wanted_price", common.money.MoneyField(null=True)),
                 ("wanted_quantity", common.money.MoneyField(null=True)),
                 ("change_sent_at", models.DateTimeField(null=True)),
@@ -204,6 +206,8 @@ class Migration(migrations.Migration):
                 ("source_ref", models.CharField(blank=True, default="", max_length=60)),
                 ("actor", models.CharField(max_length=120)),
                 ("requested", models.JSONField(default=dict)),
+                ("min_success", models.PositiveSmallIntegerField(null=True)),
+                ("judged_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "organisation",
@@ -221,7 +225,12 @@ class Migration(migrations.Migration):
                         fields=["source_ref", "-id"],
                         condition=models.Q(("source", "group")),
                         name="execution_of_group_newest",
-                    )
+                    ),
+                    models.Index(
+                        fields=["id"],
+                        condition=models.Q(("judged_at", None), ("min_success__isnull", False)),
+                        name="execution_to_judge",
+                    ),
                 ],
             },
         ),

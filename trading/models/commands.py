@@ -26,13 +26,18 @@ class ExecutionQuerySet(models.QuerySet["Execution"]):
         """Orders that were given to a whole group."""
         return self.filter(source=Execution.GROUP)
 
+    def to_judge(self) -> "ExecutionQuerySet":
+        """Those of which it is not known yet whether enough legs are placed."""
+        return self.filter(min_success__isnull=False, judged_at=None)
+
 
 class Execution(models.Model):
     """One fan-out: a signal or a group order, its legs frozen when it was made.
 
     ``source`` says what caused it (``signal``, ``group``, ``terminate``), ``source_ref`` which one;
     ``requested`` is the order as asked for, before sizing. Its legs are the accounts' commands, of
-    which a retried one stays beside the attempt that followed.
+    which a retried one stays beside the attempt that followed. ``min_success`` is how many legs
+    have to be placed; ``judged_at`` is when it was known whether they are.
     """
 
     GROUP = "group"
@@ -46,6 +51,8 @@ class Execution(models.Model):
     source_ref = models.CharField(max_length=60, blank=True, default="")
     actor = models.CharField(max_length=120)
     requested = models.JSONField(default=dict)
+    min_success = models.PositiveSmallIntegerField(null=True)
+    judged_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ExecutionQuerySet.as_manager()
@@ -57,6 +64,11 @@ class Execution(models.Model):
                 fields=("source_ref", "-id"),
                 name="execution_of_group_newest",
                 condition=models.Q(source="group"),
+            ),
+            models.Index(
+                fields=("id",),
+                name="execution_to_judge",
+                condition=models.Q(min_success__isnull=False, judged_at=None),
             ),
         )
 

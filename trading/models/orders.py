@@ -65,6 +65,8 @@ class Order(models.Model):
     ``change`` is the command whose ``wanted_price`` and ``wanted_quantity`` (in total) the order is
     being given, ``change_sent_at`` when its venue was first asked for that; all empty once it is
     settled. ``replaces`` is the order this one stands in for where a venue knows no change.
+    It is not sent before ``not_before``, nor once the price has moved against it by more than
+    ``max_slippage`` percent of ``reference_price``.
     ``take_profit``, ``stop_loss`` and ``trailing_stop`` are what an entry wishes for, as asked for
     (``3%`` or quote currency). ``version`` rises with every change of state.
     """
@@ -103,6 +105,8 @@ class Order(models.Model):
     stop_loss = models.CharField(max_length=40, blank=True, default="")
     trailing_stop = models.CharField(max_length=40, blank=True, default="")
     reference_price = MoneyField(null=True)
+    max_slippage = MoneyField(null=True)
+    not_before = models.DateTimeField(null=True)
 
     replaces = models.OneToOneField(
         "self", null=True, on_delete=models.PROTECT, related_name="replacement"

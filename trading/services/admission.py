@@ -196,6 +196,7 @@ def order_facts(order: Order) -> OrderFacts:
         price=order.price,
         reduce_only=order.reduce_only,
         is_operator_flatten=order.reason == FLATTEN,
+        max_slippage=order.max_slippage,
     )
 
 

@@ -58,6 +58,7 @@ def submit(
     markets: MarketView | None = None,
     accounts: Iterable[Account] = (),
     link: Link | None = None,
+    min_success: int | None = None,
 ) -> Execution:
     """Write an execution with one leg per intent and wake the execution workers.
 
@@ -91,6 +92,7 @@ def submit(
                     source_ref=source_ref,
                     actor=principal.key,
                     requested=requested or {},
+                    min_success=min_success,
                 ),
             )
             crash_point("before_command_commit")

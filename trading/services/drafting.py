@@ -317,6 +317,7 @@ def _order(
     account: Account, intent: OrderIntent, sized: Sized, seen: Seen, position: Position | None
 ) -> Order:
     uid = new_order_uid()
+    due = now() + timedelta(seconds=intent.delay_seconds) if intent.delay_seconds else None
     quirks = quirks_of(venue_of(account).ccxt_id, account.market_type)
     return Order(
         uid=uid,
@@ -341,6 +342,9 @@ def _order(
         stop_loss=intent.stop_loss,
         trailing_stop=intent.trailing_stop,
         reference_price=seen.price,
+        max_slippage=intent.max_slippage,
+        not_before=due,
+        next_attempt_at=due,
         client_order_id=quirks.encode_client_id(uid),
         state=states.CREATED,
     )

@@ -1,7 +1,7 @@
 """One order for every account of a group, and another attempt for those that failed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,8 @@ from .legs import failed_legs
 from .market_view import view_markets
 
 REASON = "api"
+LONGEST_STAGGER_SECONDS = 60
+LONGEST_DELAY_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class GroupOrder:
     """What is asked of every account: ``risk_percentage`` of its own equity, ``leverage`` as a
     factor, ``take_profit`` as a percentage (``3%``) or a price. A sell on spot closes what an
     account holds.
+
+    Each leg is sent ``stagger_seconds`` after the one before it, and refused then when the price
+    has moved against it by more than ``max_slippage`` percent since it was sized. Where fewer than
+    ``min_success`` legs are placed that is reported; nothing is undone.
     """
 
     symbol: str
@@ -39,6 +45,9 @@ class GroupOrder:
     leverage: int = 1
     take_profit: str = ""
     price: Decimal | None = None
+    stagger_seconds: int = 0
+    max_slippage: Decimal | None = None
+    min_success: int | None = None
 
     def requested(self) -> dict[str, Any]:
         """The order as it is stored with the execution and compared with a repeat; money as
@@ -52,10 +61,13 @@ class GroupOrder:
             "leverage": self.leverage,
             "take_profit": self.take_profit,
             "price": None if self.price is None else plain(self.price),
+            "stagger_seconds": self.stagger_seconds,
+            "max_slippage": None if self.max_slippage is None else plain(self.max_slippage),
+            "min_success": self.min_success,
         }
 
-    def intent(self, account: Account) -> OrderIntent:
-        """The order for one account."""
+    def intent(self, account: Account, place: int) -> OrderIntent:
+        """The order for the account whose turn comes after ``place`` others."""
         return OrderIntent(
             account_id=account.pk,
             symbol=self.symbol,
@@ -68,7 +80,22 @@ class GroupOrder:
             reduce_only=self.side == "sell" and account.market_type == "spot",
             exit_scope=POSITION,
             reason=REASON,
+            delay_seconds=place * self.stagger_seconds,
+            max_slippage=self.max_slippage,
         )
+
+    def demand_bounds(self, count: int) -> None:
+        """Raise Invalid for what makes no sense for so many accounts."""
+        faults = {}
+        longest = min(LONGEST_STAGGER_SECONDS, LONGEST_DELAY_SECONDS // max(count - 1, 1))
+        if not 0 <= self.stagger_seconds <= longest:
+            faults["stagger_seconds"] = f"0 to {longest} for {count} accounts"
+        if self.max_slippage is not None and not 0 < self.max_slippage <= 100:
+            faults["max_slippage"] = "above 0 and at most 100 percent"
+        if self.min_success is not None and not 0 < self.min_success <= count:
+            faults["min_success"] = f"1 to {count}, the number of accounts"
+        if faults:
+            raise Invalid("The legs cannot be sent like this.", fields=faults)
 
     @property
     def _size(self) -> SizeSpec:
@@ -100,14 +127,16 @@ def group_execution(
     accounts = _in_turn(group, list(group.accounts.filter(deleted_at=None).order_by("pk")))
     if not accounts:
         raise Invalid("The group has no accounts.", code="empty_group")
+    order.demand_bounds(len(accounts))
     _demand_reach(principal, [account.pk for account in accounts])
     return submit(
         principal=principal,
-        intents=[order.intent(account) for account in accounts],
+        intents=[order.intent(account, place) for place, account in enumerate(accounts)],
         source=Execution.GROUP,
         source_ref=str(group.pk),
         correlation_id=correlation_id,
         requested=requested,
+        min_success=order.min_success,
     )
 
 
@@ -170,11 +199,12 @@ def retry_failed(*, principal: Principal, execution: Execution, idempotency_key:
         add_attempts(
             principal=principal,
             execution=locked,
-            intents=[_again(leg, f"{prefix}{number}") for number, leg in enumerate(failed)],
+            intents=_again(locked, failed, prefix),
             retried=failed,
             accounts={leg.account_id: accounts[leg.account_id] for leg in failed},
             markets=markets,
         )
+        Execution.objects.filter(pk=locked.pk).update(judged_at=None)
         audit(
             principal,
             "execution.retried",
@@ -197,5 +227,12 @@ def _tried_under(execution: Execution, prefix: str) -> int:
     return rows.count()
 
 
-def _again(leg: Command, request_id: str) -> OrderIntent:
-    return intent_of(leg.payload, account_id=leg.account_id, reason=REASON, request_id=request_id)
+def _again(execution: Execution, failed: Sequence[Command], prefix: str) -> list[OrderIntent]:
+    stagger = execution.requested.get("stagger_seconds", 0)
+    intents = [
+        intent_of(
+            leg.payload, account_id=leg.account_id, reason=REASON, request_id=f"{prefix}{number}"
+        )
+        for number, leg in enumerate(failed)
+    ]
+    return [replace(each, delay_seconds=place * stagger) for place, each in enumerate(intents)]

@@ -24,6 +24,8 @@ class OrderIntent:
     ``take_profit`` and ``stop_loss`` are a percentage of the average fill price (``3%``) or a
     price, ``trailing_stop`` a percentage of the best price or a distance, as text.
     ``request_id`` makes the command idempotent; without one the caller's repeats are new orders.
+    ``delay_seconds`` is how long it waits before it is sent, ``max_slippage`` by how many percent
+    the price may have moved against it by then.
     ``mode`` is paper, shadow or live, empty for the account's own; ``allow_downgrade`` lets a live
     order that may not be live go to the shadow book.
     """
@@ -52,6 +54,8 @@ class OrderIntent:
     request_id: str = ""
     mode: str = ""
     allow_downgrade: bool = False
+    delay_seconds: int = 0
+    max_slippage: Decimal | None = None
 
     def payload(self) -> dict[str, Any]:
         """The intent as it is stored and compared for idempotency; money as text, no empty
@@ -77,6 +81,7 @@ class OrderIntent:
             "post_only": self.post_only or None,
             "time_in_force": self.time_in_force,
             "magic_id": self.magic_id,
+            "max_slippage": _text(self.max_slippage),
             "mode": self.mode or None,
             "allow_downgrade": self.allow_downgrade or None,
         }
@@ -88,7 +93,7 @@ def intent_of(
 ) -> OrderIntent:
     """The intent that wrote this payload; what a payload does not keep is given."""
     given = dict(payload)
-    for name in ("quantity", "price", "stop_price"):
+    for name in ("quantity", "price", "stop_price", "max_slippage"):
         if name in given:
             given[name] = Decimal(given[name])
     if "size" in given:

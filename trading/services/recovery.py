@@ -12,7 +12,7 @@ from datetime import timedelta
 from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from common.clock import now, to_ms
 from common.errors import DomainError
@@ -28,8 +28,10 @@ from . import blind, execution, lanes
 from .cancelling import pursue_due
 from .fills import hold_streams
 from .lanes import EVERYWHERE, Condition
+from .minimum import judge_executions
 from .replacing import pursue_changes
 from .settlement import last_acceptance, quirks_of_account, settle_found, suspend_moved
+from .slippage import with_known_slippage
 from .transitions import Moves
 from .venue_access import account_ref
 
@@ -71,6 +73,7 @@ def sweep() -> None:
         pursue_due,
         pursue_changes,
         resolve_unknown,
+        judge_executions,
     ):
         try:
             stage(mine)
@@ -86,7 +89,7 @@ def resume_waiting(mine: Condition = EVERYWHERE) -> None:
         .order_by("pk")
         .values_list("pk", flat=True)[:BATCH]
     )
-    if ids:
+    if ids := with_known_slippage(ids):
         execution.run_with_others(ids)
 
 
@@ -99,17 +102,22 @@ def _unlocked() -> OrderQuerySet:
 
 @transaction.atomic
 def expire_stale_entries(mine: Condition = EVERYWHERE) -> None:
-    """Withdraw market entries that waited too long: the market they were meant for has gone.
+    """Withdraw market entries that waited too long after their time: the market they were meant for
+    has gone.
 
     A limit order carries its own price and may wait.
     """
     moves = Moves()
-    stale = _unlocked().filter(
-        mine,
-        state=states.CREATED,
-        type=OrderType.MARKET,
-        reduce_only=False,
-        created_at__lt=now() - STALE_ENTRY_AFTER,
+    latest = now() - STALE_ENTRY_AFTER
+    stale = (
+        _unlocked()
+        .filter(
+            mine,
+            state=states.CREATED,
+            type=OrderType.MARKET,
+            reduce_only=False,
+        )
+        .filter(Q(not_before=None, created_at__lt=latest) | Q(not_before__lt=latest))
     )
     for order in stale.order_by("pk")[:BATCH]:
         moves.move(order, states.WITHDRAWN, cause="sweep", error_code="too_old_to_send")
