@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+LAST_LINES = 30
 
 
 class Child:
@@ -123,7 +124,7 @@ class Nursery:
 def run_inside(module: str, environment: dict[str, str], given: dict[str, Any], log: Path) -> Any:
     """Run a module of ``tests.faults.inside`` to its end: JSON in, JSON out.
 
-    Raises RuntimeError with the log's name where it fails.
+    Raises RuntimeError with the log's last lines where it fails.
     """
     with log.open("ab") as errors:
         done = subprocess.run(
@@ -136,5 +137,6 @@ def run_inside(module: str, environment: dict[str, str], given: dict[str, Any], 
             check=False,
         )
     if done.returncode != 0:
-        raise RuntimeError(f"{module} failed, see {log}")
+        last = "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+        raise RuntimeError(f"{module} failed, {log}:\n{last}")
     return json.loads(done.stdout)
