@@ -76,7 +76,7 @@ class Preflight:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class Told:
     """What the venue said when it was asked: our clock minus its own, and the account's state."""
 
     clock_ms: int = 0
@@ -135,7 +135,7 @@ _COMPARED = ("value", "limit")
 
 
 def _venue_checks(order: Order, seen: Seen) -> Iterator[Check]:
-    told = _ask(order.seat)
+    told = ask_account(order.seat)
     if told.problem:
         yield Check("exchange", False, told.problem, "the exchange does not answer for the account")
         return
@@ -156,19 +156,20 @@ def _venue_checks(order: Order, seen: Seen) -> Iterator[Check]:
         yield from _legs(order, seen.rules)
 
 
-def _ask(seat: Account) -> _Told:
+def ask_account(seat: Account) -> Told:
+    """Ask the venue with the account's key; what went wrong is in ``problem``, never raised."""
     try:
         return gateway().run(_ask_venue(seat), timeout=10.0)
     except (VenueError, DomainError) as error:
-        return _Told(problem=error.code)
+        return Told(problem=error.code)
     except SealError:
-        return _Told(problem="key_unreadable")
+        return Told(problem="key_unreadable")
 
 
-async def _ask_venue(seat: Account) -> _Told:
+async def _ask_venue(seat: Account) -> Told:
     client = await gateway().client(account_ref(seat))
     connection = await gateway().connection(venue_of(seat), seat.market_type)
-    return _Told(
+    return Told(
         clock_ms=0 if seat.book in SIMULATED else connection.clock_offset_ms,
         may_trade=await client.may_trade(),
         balances=await client.balances(),
