@@ -27,7 +27,7 @@ from .admission import read_surroundings
 from .drafting import STAGES, STOP_TYPES, Draft, draft_leg
 from .intents import OrderIntent
 from .market_view import Seen, view_markets
-from .venue_access import account_ref, venue_of
+from .venue_access import account_ref, demand_address, venue_of
 
 # Beyond this our deadlines and records would be wrong, though requests are signed by venue time.
 CLOCK_LIMIT_MS = 10_000
@@ -159,6 +159,7 @@ def _venue_checks(order: Order, seen: Seen) -> Iterator[Check]:
 def ask_account(seat: Account) -> Told:
     """Ask the venue with the account's key; what went wrong is in ``problem``, never raised."""
     try:
+        demand_address(seat)
         return gateway().run(_ask_venue(seat), timeout=10.0)
     except (VenueError, DomainError) as error:
         return Told(problem=error.code)

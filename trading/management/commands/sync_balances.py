@@ -4,9 +4,7 @@ import logging
 from argparse import ArgumentParser
 from typing import Any
 
-from django.db.models import QuerySet
-
-from accounts.models import Account
+from accounts.models import Account, AccountQuerySet
 from common.clock import iso
 from common.errors import Unavailable
 from common.money import plain
@@ -61,7 +59,7 @@ class Command(TerminalCommand):
                 raise self.fail(f"Account {number} is disabled: activate it first.", USAGE)
         return list(found.values())
 
-    def _of_organisation(self, rows: QuerySet[Account], name: str) -> QuerySet[Account]:
+    def _of_organisation(self, rows: AccountQuerySet, name: str) -> AccountQuerySet:
         organisation = Organisation.objects.filter(name=name).first()
         if organisation is None:
             raise self.fail(f"There is no organisation {name}.", USAGE)
