@@ -14,7 +14,7 @@ from common.ids import digest, new_secret_token
 from common.principal import Principal
 from events.log import audit, publish
 from groups.models import Group
-from trading.services.closing import terminate_account
+from trading.services.closing import orders_to_end, positions_to_end, terminate_account
 from trading.services.owners import new_magic_id
 
 from .models import Bot
@@ -23,6 +23,19 @@ MAX_NAME_LENGTH = 60
 MIN_BODY_SECRET_LENGTH = 16
 MAX_BODY_SECRET_LENGTH = 200
 RESERVED_NAMES = frozenset({"list", "create"})
+
+
+BOT_SCOPE, ACCOUNT_SCOPE = "bot", "account"
+SCOPES = (BOT_SCOPE, ACCOUNT_SCOPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What terminating a bot ends on one account: numbers of orders and of positions."""
+
+    account: Account
+    orders: list[int]
+    positions: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,24 +162,53 @@ def disconnect_account(*, principal: Principal, bot: Bot, account: Account) -> B
     return row
 
 
-def terminate(*, principal: Principal, bot: Bot) -> tuple[int, list[dict[str, Any]]]:
-    """Pause the bot, then cancel and close everything on each of its accounts.
+def terminate(
+    *, principal: Principal, bot: Bot, scope: str = ACCOUNT_SCOPE
+) -> tuple[int, list[dict[str, Any]]]:
+    """Pause the bot, then cancel and close everything on each of its accounts; with the scope
+    ``bot`` only what the bot itself owns there.
 
     Returns how many accounts were dealt with and the faults, each with its account. One account's
-    fault does not stop the others. Raises Denied, NotFound.
+    fault does not stop the others. Raises Denied, NotFound, Invalid (an unknown scope).
     """
+    owner = _owner(bot, scope)
     row = set_status(principal=principal, bot=bot, status=Bot.Status.PAUSED)
-    audit(principal, "bot.terminated", target=f"bot:{row.pk}")
+    audit(principal, "bot.terminated", target=f"bot:{row.pk}", after={"scope": scope})
     done, errors = 0, []
     for account in targets(row):
         try:
-            result = terminate_account(principal=principal, account=account)
+            result = terminate_account(principal=principal, account=account, owner=owner)
         except DomainError as error:
             errors.append({"account_id": account.pk, "code": error.code, "message": error.message})
             continue
         done += 1
         errors.extend({"account_id": account.pk, **fault} for fault in result.errors)
     return done, errors
+
+
+def preview_termination(
+    *, principal: Principal, bot: Bot, scope: str = ACCOUNT_SCOPE
+) -> list[Ending]:
+    """What :func:`terminate` would cancel and close now, by account; nothing is done. Raises
+    Denied, Invalid (an unknown scope).
+    """
+    demand_organisation_wide(principal)
+    owner = _owner(bot, scope)
+    return [
+        Ending(
+            account,
+            list(orders_to_end(account, owner).values_list("pk", flat=True)),
+            [position.pk for position in positions_to_end(account, owner)],
+        )
+        for account in targets(bot)
+    ]
+
+
+def _owner(bot: Bot, scope: str) -> int | None:
+    """Whose orders and positions a scope means; None for everybody's."""
+    if scope not in SCOPES:
+        raise Invalid("Unknown scope.", fields={"scope": f"one of {', '.join(SCOPES)}"})
+    return int(bot.magic_id) if scope == BOT_SCOPE else None
 
 
 def targets(bot: Bot) -> list[Account]:

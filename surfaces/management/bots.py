@@ -9,20 +9,26 @@ from rest_framework.response import Response
 from accounts.models import Account
 from bots.models import Bot
 from bots.services import (
+    Ending,
     connect_account,
     create_bot,
     disconnect_account,
+    preview_termination,
     set_status,
     terminate,
 )
 from groups.models import Group
 from reports.bots import BotRow, bot_accounts, bot_row, bot_rows
-from surfaces.fields import StrictInput
 from surfaces.lookups import find
 from surfaces.management.accounts import account_summary
 from surfaces.management.dialect import ManagementView
 from surfaces.management.groups import account_numbers
-from surfaces.management.serializers import AccountIdInput, BotStatusInput, CreateBotInput
+from surfaces.management.serializers import (
+    AccountIdInput,
+    BotStatusInput,
+    CreateBotInput,
+    TerminateBotInput,
+)
 from surfaces.policy import Policy
 
 WEBHOOK_PATH = "/api/v1/webhook/tradingview"
@@ -146,17 +152,34 @@ class DisconnectAccountView(BotView):
 
 
 class TerminateBotView(BotView):
-    """Close all positions and orders on the bot's accounts."""
+    """Close all positions and orders on the bot's accounts, or the bot's own."""
 
     policy = Policy.MANAGE
-    inputs = {"POST": StrictInput}
+    inputs = {"POST": TerminateBotInput}
     reads_query = True
 
     def post(self, request: Request, bot_id: str) -> Response:
-        """The bot is paused first; each account's fault is named, the others go on."""
-        self.input()
-        done, errors = terminate(principal=self.principal, bot=self.bot(bot_id))
-        return Response({"success": not errors, "terminated_accounts": done, "errors": errors})
+        """The bot is paused first; each account's fault is named, the others go on.
+
+        The scope ``account`` ends everything there, ``bot`` what the bot owns. With ``preview``
+        nothing is done and the answer lists what would be.
+        """
+        given = self.input()
+        bot, scope = self.bot(bot_id), given["scope"]
+        if given["preview"]:
+            endings = preview_termination(principal=self.principal, bot=bot, scope=scope)
+            return Response(
+                {"success": True, "scope": scope, "preview": [_ending(each) for each in endings]}
+            )
+        done, errors = terminate(principal=self.principal, bot=bot, scope=scope)
+        return Response(
+            {
+                "success": not errors,
+                "terminated_accounts": done,
+                "errors": errors,
+                "scope": scope,
+            }
+        )
 
 
 class BotAccountsView(BotView):
@@ -169,6 +192,14 @@ class BotAccountsView(BotView):
         """A bare array, as 001 shows."""
         accounts = bot_accounts(self.principal, self.bot(bot_id))
         return Response([account_summary(account) for account in accounts])
+
+
+def _ending(ending: Ending) -> dict[str, Any]:
+    return {
+        "account_id": str(ending.account.pk),
+        "orders": [str(number) for number in ending.orders],
+        "positions": [str(number) for number in ending.positions],
+    }
 
 
 def _webhook_url(request: HttpRequest, token: str) -> str:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from accounts.models import Account
 from bots.models import Bot
+from bots.services import ACCOUNT_SCOPE, SCOPES
 from surfaces.fields import (
     AmountField,
     IdField,
@@ -102,6 +103,13 @@ class BotStatusInput(StrictInput):
     """A bot's new status."""
 
     status = UpperChoiceField(choices=Bot.Status.values)
+
+
+class TerminateBotInput(StrictInput):
+    """Whose orders and positions are ended, or only told."""
+
+    scope = LowerChoiceField(choices=SCOPES, required=False, default=ACCOUNT_SCOPE)
+    preview = serializers.BooleanField(required=False, default=False)
 
 
 class AccountIdInput(StrictInput):

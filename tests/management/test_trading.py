@@ -196,7 +196,9 @@ def test_terminating_a_bot_pauses_it_and_closes_on_its_accounts(
         sync_account(account=account)
     bot, _ = create_bot(principal=admin.principal, name="Trend", group_ids=[group.pk])
     answer = call("POST", f"/bots/{bot.pk}/terminate", person=admin).json()
-    assert answer == {"success": True, "terminated_accounts": 2, "errors": []}
+    assert answer == {
+        "success": True, "terminated_accounts": 2, "errors": [], "scope": "account"
+    }  # fmt: skip
     assert Bot.objects.get().status == "PAUSED"
 
 

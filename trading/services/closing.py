@@ -4,19 +4,22 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
+
 from accounts.books import mode_of
 from accounts.models import Account
 from common.errors import Conflict, Denied, Invalid, NotFound, Unavailable
-from common.money import plain
+from common.money import ZERO, plain
 from common.principal import Principal
 from events.log import audit
 from trading import states
-from trading.models import Command, Execution, Order, Position
+from trading.models import Command, Execution, Lot, Order, Position
+from trading.models.orders import OrderQuerySet
 
 from .admission import FLATTEN
 from .cancelling import cancel_order
 from .commands import submit
-from .intents import POSITION, OrderIntent, payload_hash
+from .intents import LOT, POSITION, OrderIntent, payload_hash
 from .reconcile import sync_account
 
 logger = logging.getLogger(__name__)
@@ -120,48 +123,103 @@ def raise_refusal(execution: Execution) -> None:
     )
 
 
-def terminate_account(*, principal: Principal, account: Account) -> TerminateResult:
-    """Cancel every live order of an account and close every position of its ledger at market.
+def terminate_account(
+    *, principal: Principal, account: Account, owner: int | None = None
+) -> TerminateResult:
+    """Cancel every live order of an account and close every position of its ledger at market; of
+    one owner alone where ``owner`` is its magic_id, what others hold there stays.
 
     Coins that the ledger does not know of are left alone. Safe to repeat: a close already running
     counts as told. What could not be ended is listed with its code.
     """
     result = TerminateResult()
-    audit(principal, "account.terminate", target=f"account:{account.pk}")
-    for order in (
-        Order.objects.live().filter(account=account, reduce_only=False).select_related("account")
-    ):
-        _cancel_into(result, principal, order)
-    protective = Order.objects.working().filter(account=account, is_protective=True)
-    for order in protective.select_related("account"):
+    told = {} if owner is None else {"owner": owner}
+    audit(principal, "account.terminate", target=f"account:{account.pk}", after=told)
+    for order in orders_to_end(account, owner).select_related("account"):
         _cancel_into(result, principal, order)
     _sync_into(result, account)
-    for position in Position.objects.open().filter(account=account, allocated=True):
-        try:
-            result.executions.append(
-                close_position(
-                    principal=principal,
-                    account=account,
-                    symbol=position.symbol,
-                    position_id=position.pk,
-                    reason=FLATTEN,
-                )
-            )
-            result.terminated_positions += 1
-        except NotFound:
-            continue  # closed meanwhile, or dust that its close is about to book
-        except Conflict as error:
-            if error.code == "position_close_in_progress":
-                result.terminated_positions += 1
-            else:
-                result.errors.append(
-                    {
-                        "symbol": position.symbol,
-                        "code": error.code,
-                        "quantity": plain(position.quantity),
-                    }
-                )
+    for position in positions_to_end(account, owner):
+        _close_into(result, principal, position, owner)
     return result
+
+
+def orders_to_end(account: Account, owner: int | None = None) -> OrderQuerySet:
+    """The orders that terminating cancels: live entries, and protective orders at the venue."""
+    rows = Order.objects.filter(account=account)
+    if owner is not None:
+        rows = rows.filter(magic_id=owner)
+    entries = Q(state__in=states.LIVE, reduce_only=False)
+    return rows.filter(entries | Q(state__in=states.WORKING, is_protective=True)).order_by("pk")
+
+
+def positions_to_end(account: Account, owner: int | None = None) -> list[Position]:
+    """The open positions that terminating closes; of an owner those it has a lot in."""
+    rows = Position.objects.open().filter(account=account, allocated=True).order_by("pk")
+    if owner is None:
+        return list(rows)
+    lots = Lot.objects.filter(magic_id=owner, position__in=rows).exclude(quantity=ZERO)
+    return list(rows.filter(pk__in=lots.values("position")))
+
+
+def _close_into(
+    result: TerminateResult, principal: Principal, position: Position, owner: int | None
+) -> None:
+    try:
+        if owner is None:
+            execution = close_position(
+                principal=principal,
+                account=position.account,
+                symbol=position.symbol,
+                position_id=position.pk,
+                reason=FLATTEN,
+            )
+        else:
+            execution = _close_lot(principal, position, owner)
+        result.executions.append(execution)
+        result.terminated_positions += 1
+    except NotFound:
+        return  # closed meanwhile, or dust that its close is about to book
+    except Conflict as error:
+        if error.code == "position_close_in_progress":
+            result.terminated_positions += 1
+        else:
+            result.errors.append(
+                {
+                    "symbol": position.symbol,
+                    "code": error.code,
+                    "quantity": plain(position.quantity),
+                }
+            )
+
+
+def _close_lot(principal: Principal, position: Position, owner: int) -> Execution:
+    """Close an owner's lot; raises Conflict ``lot_on_other_side`` for one that the others' lots
+    outweigh: an exit of the position would not reduce it.
+    """
+    lot = Lot.objects.get(position=position, magic_id=owner)
+    if (lot.quantity > 0) != (position.side == "buy"):
+        raise Conflict("The owner's lot is outweighed by others.", code="lot_on_other_side")
+    execution = submit(
+        principal=principal,
+        intents=[
+            OrderIntent(
+                account_id=position.account_id,
+                symbol=position.symbol,
+                side="sell" if position.side == "buy" else "buy",
+                reduce_only=True,
+                exit_scope=LOT,
+                magic_id=owner,
+                position_id=0 if position.is_netting else position.pk,
+                reason=FLATTEN,
+                mode=mode_of(position.book),
+            )
+        ],
+        source="close",
+        source_ref=position.symbol,
+        requested={"symbol": position.symbol, "account_id": position.account_id, "owner": owner},
+    )
+    raise_refusal(execution)
+    return execution
 
 
 def _cancel_into(result: TerminateResult, principal: Principal, order: Order) -> None:
