@@ -19,7 +19,8 @@ from groups.services import create_group, remove_account, update_group
 from tests.exchanges.simulator_harness import sync_client
 from tests.trading.rehearsal import Exchange
 from trading.models import Command, Execution, Order
-from trading.services import execution, reconcile
+from trading.services import execution, reconcile, settlement
+from trading.services.agenda import DEAD_WATCHED_FOR
 from trading.services.cancelling import cancel_order
 from trading.services.fan_out import GroupOrder, group_execution, retry_failed
 from trading.services.legs import counts, legs, statuses, tally
@@ -200,6 +201,28 @@ def test_what_is_filled_working_unknown_or_called_back_is_never_tried_again(
     assert (Order.objects.count(), Command.objects.filter(execution=done).count()) == (4, 4)
     assert house.orders_there() == [0, 0, 0, 0]
     assert not Event.objects.filter(kind="execution.retried").exists()
+
+
+def test_what_may_still_come_to_rest_is_not_tried_again_until_it_cannot(
+    make_house: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = make_house(2)
+    resting = replace(BUY, order_type="limit", price=Decimal(49_000))
+    done = group_execution(principal=house.principal, group=house.group, order=resting)
+    sent, never_sent = Order.objects.order_by("pk")
+    dead = {"state": "NOT_PLACED", "finished_at": now()}
+    Order.objects.filter(pk=sent.pk).update(**dead, claimed_at=now())
+    Order.objects.filter(pk=never_sent.pk).update(**dead)
+    windowless = replace(settlement.quirks_of_account(house.accounts[0]), request_window_ms=None)
+    with monkeypatch.context() as patched:
+        patched.setattr(settlement, "quirks_of_account", lambda _: windowless)
+        assert house.retry(done) == 1
+        again = Command.objects.get(execution=done, attempt=2)
+        assert again.account_id == never_sent.account_id
+        long_ago = now() - DEAD_WATCHED_FOR - timedelta(seconds=1)
+        Order.objects.filter(pk=sent.pk).update(finished_at=long_ago)
+        assert house.retry(done) == 1
+    assert Command.objects.filter(execution=done, attempt=2).count() == 2
 
 
 def test_a_retry_under_a_key_is_done_once(make_house: Callable[..., House]) -> None:

@@ -14,13 +14,14 @@ from common.money import plain
 from common.principal import Principal
 from events.log import audit
 from groups.models import Group
-from trading.models import Command, Execution
+from trading.models import Command, Execution, Order
 from trading.sizing import RISK_PERCENT, SizeSpec
 
 from .commands import add_attempts, earlier_execution, submit
 from .intents import POSITION, OrderIntent, intent_of, payload_hash
 from .legs import failed_legs
 from .market_view import view_markets
+from .settlement import may_still_come
 
 REASON = "api"
 LONGEST_STAGGER_SECONDS = 60
@@ -175,7 +176,8 @@ def retry_failed(*, principal: Principal, execution: Execution, idempotency_key:
 
     Each is sized and judged anew, by the present price and equity, and keeps what became of it
     before. Legs that are pending, unknown or were ever at the venue are left alone, and so is one
-    that somebody cancelled before it was sent, or whose account is deleted. Safe to repeat: what is
+    that somebody cancelled before it was sent, whose account is deleted, or which may still come to
+    rest at a venue without a request window. Safe to repeat: what is
     on its way again is no failed leg, and ``idempotency_key`` names the attempt, so that a repeat
     tries nothing further and returns the same number. Locks the execution, then its accounts.
     Raises Denied ``key_is_limited``.
@@ -193,7 +195,7 @@ def retry_failed(*, principal: Principal, execution: Execution, idempotency_key:
         locked = Execution.objects.select_for_update(no_key=True).get(pk=execution.pk)
         if done := _tried_under(locked, prefix):
             return done
-        failed = [leg for leg in failed_legs(locked) if leg.account_id in accounts]
+        failed = [leg for leg in _gone(failed_legs(locked)) if leg.account_id in accounts]
         if not failed:
             return 0
         add_attempts(
@@ -212,6 +214,13 @@ def retry_failed(*, principal: Principal, execution: Execution, idempotency_key:
             after={"accounts": [leg.account_id for leg in failed]},
         )
     return len(failed)
+
+
+def _gone(failed: Sequence[Command]) -> list[Command]:
+    """Those of failed legs of which nothing can come to rest any more."""
+    sent = Order.objects.filter(command__in=failed).select_related("account")
+    doubtful = {order.command_id for order in sent if may_still_come(order)}
+    return [leg for leg in failed if leg.pk not in doubtful]
 
 
 def _retry_prefix(principal: Principal, execution: Execution, idempotency_key: str) -> str:

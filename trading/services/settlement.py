@@ -18,6 +18,7 @@ from monitoring.models import Alert
 from trading import states
 from trading.models import Order
 
+from .agenda import DEAD_WATCHED_FOR
 from .fills import Told, import_told, import_trades
 from .lanes import wake_sweep
 from .transitions import Moves
@@ -67,6 +68,16 @@ def last_acceptance(order: Order, quirks: Quirks) -> datetime:
     """
     sent_by = order.wire_at or order.send_deadline or order.created_at
     return sent_by + acceptance_bound(quirks)
+
+
+def may_still_come(order: Order) -> bool:
+    """Whether an order held for never placed may come to rest at its venue after all: it was sent
+    to one that knows no request window, and is still watched for.
+    """
+    if order.state != states.NOT_PLACED or order.claimed_at is None:
+        return False
+    is_watched = order.finished_at is None or order.finished_at > now() - DEAD_WATCHED_FOR
+    return is_watched and quirks_of_account(order.account).request_window_ms is None
 
 
 def settle_all(
