@@ -80,7 +80,7 @@ def test_a_stored_command_answers_the_client_that_never_got_its_reply(
     if guarded:
         assert order_once(desk) == Execution.objects.get()
     else:
-        monkeypatch.setattr(commands, "_earlier", lambda *_: None)
+        monkeypatch.setattr(commands, "earlier_execution", lambda *_: None)
         with pytest.raises(Conflict):
             order_once(desk)
     assert counts() == (1, 1, 1)
