@@ -8,8 +8,19 @@
   async function read(address) {
     const answer = await fetch(address, { headers: { Accept: "application/json" } });
     const found = await answer.json().catch(() => ({ message: "no answer" }));
-    if (!answer.ok) throw new Error(found.message || answer.statusText);
+    if (!answer.ok) throw Object.assign(new Error(found.message || answer.statusText), { status: answer.status });
     return found;
+  }
+
+  // An exchange that does not answer just now is asked again; what is wrong with the question stays wrong.
+  async function readCandles(figure) {
+    for (;;) {
+      try { return await read(figure.dataset.candles); } catch (error) {
+        say(figure, `No candles: ${error.message}`);
+        if (error.status < 500) return null;
+      }
+      await new Promise((next) => setTimeout(next, REFRESH));
+    }
   }
 
   function say(figure, text) { figure.querySelector("[data-summary]").textContent = text; }
@@ -79,8 +90,8 @@
   async function drawCandles(figure) {
     const library = window.LightweightCharts;
     if (!library) { say(figure, "The drawing library is not installed (make assets); use “Show as table”."); return; }
-    let found;
-    try { found = await read(figure.dataset.candles); } catch (error) { say(figure, `No candles: ${error.message}`); return; }
+    const found = await readCandles(figure);
+    if (!found) return;
     const box = figure.appendChild(document.createElement("div"));
     const chart = library.createChart(box, {
       ...chartColours(), width: figure.clientWidth, height: 360, handleScroll: { vertTouchDrag: false }, autoSize: false,

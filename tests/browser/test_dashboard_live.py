@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import signed_in
 from tests.dashboard.world import World, announce_order, make_order
@@ -109,6 +109,26 @@ def test_theme_is_kept(page: Page, server: str) -> None:
     page.get_by_text("Light or dark").click()
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_chart_asks_again_where_the_exchange_did_not_answer(
+    page: Page, server: str, world: World
+) -> None:
+    refusals = iter(["The venue tells no candles."])
+
+    def answer(route: Route) -> None:
+        message = next(refusals, None)
+        if message is None:
+            route.continue_()
+        else:
+            route.fulfill(status=503, json={"message": message})
+
+    page.route(lambda address: "/data/candles" in address, answer)
+    open_page(page, f"{server}/dashboard/accounts/{world.accounts[0].pk}/")
+    summary = page.locator("[data-candles] [data-summary]")
+    expect(summary).to_contain_text("No candles: The venue tells no candles.")
+    page.wait_for_selector("[data-candles] canvas")
+    expect(summary).to_contain_text("1 fill")
 
 
 def test_chart_can_be_read_as_a_table(page: Page, server: str, world: World) -> None:
