@@ -154,7 +154,7 @@ def orders_to_end(account: Account, owner: int | None = None) -> OrderQuerySet:
 
 def positions_to_end(account: Account, owner: int | None = None) -> list[Position]:
     """The open positions that terminating closes; of an owner those it has a lot in."""
-    rows = Position.objects.open().filter(account=account, allocated=True).order_by("pk")
+    rows = Position.objects.open().filter(account=account, allocated=True)
     if owner is None:
         return list(rows)
     lots = Lot.objects.filter(magic_id=owner, position__in=rows).exclude(quantity=ZERO)
