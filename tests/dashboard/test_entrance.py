@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from events.models import AuditRecord
-from tests.dashboard.world import PASSWORD, World
+from tests.dashboard.world import PASSWORD, World, enrolled
 from users import mfa
 from users.models import AuthSession
 from users.sessions import end_sessions
@@ -22,9 +22,7 @@ CODE = reverse("dashboard:code")
 @pytest.fixture
 def secret(world: World) -> str:
     """The user has a second factor; its secret."""
-    secret = mfa.enrol(user=world.user).secret
-    mfa.confirm(user=world.user, code=pyotp.TOTP(secret).at(time.time() - 30))
-    return secret
+    return enrolled(world)
 
 
 def sign_in(client: Client, password: str = PASSWORD, **more: str) -> object:

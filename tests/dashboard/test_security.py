@@ -2,7 +2,6 @@
 
 import html
 import re
-import time
 import uuid
 
 import pyotp
@@ -11,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from events.models import AuditRecord
-from tests.dashboard.world import PASSWORD, World
+from tests.dashboard.world import PASSWORD, World, enrolled
 from users import mfa
 from users.models import AuthSession, RecoveryCode, TotpDevice
 from users.sessions import Device, open_session
@@ -27,13 +26,6 @@ def client(world: World) -> Client:
     form = {"username": "acme-user", "password": PASSWORD}
     client.post(reverse("dashboard:login"), form)
     return client
-
-
-def enrolled(world: World) -> str:
-    """Give the user a second factor; its secret, whose code of now is still fresh."""
-    secret = mfa.enrol(user=world.user).secret
-    mfa.confirm(user=world.user, code=pyotp.TOTP(secret).at(time.time() - 30))
-    return secret
 
 
 def test_enrolling_shows_code_and_secret_until_a_code_was_seen(

@@ -6,6 +6,8 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 
+import pyotp
+
 from accounts.models import Account, Balance, Book, EquityPoint
 from bots.models import Bot
 from common.clock import now
@@ -14,7 +16,8 @@ from events.sequencer import number_events
 from marketdata.models import LastPrice
 from trading import states
 from trading.models import Command, Deal, Execution, Lot, Order, OrderEvent, Position
-from users.models import ApiKey, Organisation, Role, User
+from users import mfa
+from users.models import ApiKey, Organisation, Role, TotpDevice, User
 from webhooks.models import Signal
 
 PASSWORD = "correct horse battery"
@@ -271,3 +274,11 @@ def announce_order(order: Order, kind: str = "order.updated") -> None:
         payload={"order_id": order.pk, "account_id": order.account_id, "state": order.state},
     )
     number_events()
+
+
+def enrolled(world: World) -> str:
+    """Give the user a second factor; its secret, whose code of now is still fresh."""
+    secret = mfa.enrol(user=world.user).secret
+    mfa.confirm(user=world.user, code=pyotp.TOTP(secret).now())
+    TotpDevice.objects.filter(user=world.user).update(last_step=0)
+    return secret
