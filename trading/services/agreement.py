@@ -110,21 +110,22 @@ def _spot_differences(
     """What the wallet lacks, for every symbol of the currency that is lacking."""
     claimed: dict[str, Decimal] = {}
     for position in rows:
-        base = _base(position.symbol)
+        base = base_of(position.symbol)
         claimed[base] = EXACT.add(claimed.get(base, ZERO), position.signed_quantity)
-    moving = {_base(symbol) for symbol in unsettled}
+    moving = {base_of(symbol) for symbol in unsettled}
     found: dict[str, str] = {}
-    for base in {_base(symbol) for symbol in cursors} - moving:
+    for base in {base_of(symbol) for symbol in cursors} - moving:
         held = balances[base].total if base in balances else ZERO
         missing = claimed.get(base, ZERO) - held
         if missing > 0:
             missing -= _spent_otherwise(account, base)
         text = f"the wallet lacks {plain(missing)} {base}" if missing > 0 else ""
-        found |= {symbol: text for symbol in cursors if _base(symbol) == base}
+        found |= {symbol: text for symbol in cursors if base_of(symbol) == base}
     return found
 
 
-def _base(symbol: str) -> str:
+def base_of(symbol: str) -> str:
+    """The base currency of a unified symbol."""
     return symbol.partition("/")[0]
 
 

@@ -19,7 +19,7 @@ from trading.models.orders import OrderQuerySet
 from .admission import FLATTEN
 from .cancelling import cancel_order
 from .commands import submit
-from .intents import LOT, POSITION, OrderIntent, payload_hash
+from .intents import LOT, POSITION, OrderIntent, exit_of, payload_hash
 from .reconcile import sync_account
 
 logger = logging.getLogger(__name__)
@@ -202,16 +202,12 @@ def _close_lot(principal: Principal, position: Position, owner: int) -> Executio
     execution = submit(
         principal=principal,
         intents=[
-            OrderIntent(
-                account_id=position.account_id,
-                symbol=position.symbol,
-                side="sell" if position.side == "buy" else "buy",
-                reduce_only=True,
+            exit_of(
+                position,
                 exit_scope=LOT,
                 magic_id=owner,
                 position_id=0 if position.is_netting else position.pk,
                 reason=FLATTEN,
-                mode=mode_of(position.book),
             )
         ],
         source="close",

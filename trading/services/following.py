@@ -18,6 +18,7 @@ from marketdata.services import market
 from trading.models import TradeCursor
 
 from .agenda import OVERLAP_MS, Agenda, Report
+from .agreement import base_of
 from .venue_access import venue_of
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def follow_wallets(
     unclear: dict[Account, Unavailable] = {}
     for agenda, report in told:
         account = agenda.account
-        followed = {symbol.partition("/")[0] for symbol in agenda.trades_since}
+        followed = {base_of(symbol) for symbol in agenda.trades_since}
         moved = _moved(stored[account.pk], report.balances) - followed - {account.quote_currency}
         try:
             listed = _listed(account, moved)

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 
-from accounts.books import mode_of
 from accounts.models import Account
 from common.clock import now
 from common.errors import Conflict, Denied, Invalid, NotFound
@@ -26,7 +25,7 @@ from .commands import submit
 from .fills import locked_cursor
 from .folding import EXTERNAL_ALERT, RECONCILE, external_subject, fold_deal, is_hedging
 from .holdings import holding_of
-from .intents import POSITION, OrderIntent, payload_hash
+from .intents import POSITION, exit_of, payload_hash
 from .owners import demand_known_owner
 from .transitions import Moves
 
@@ -143,17 +142,7 @@ def flatten(
     execution = submit(
         principal=principal,
         intents=[
-            OrderIntent(
-                account_id=row.account_id,
-                symbol=row.symbol,
-                side="sell" if row.side == "buy" else "buy",
-                reduce_only=True,
-                exit_scope=POSITION,
-                position_id=row.pk,
-                of_nobody=True,
-                reason=FLATTEN,
-                mode=mode_of(row.book),
-            )
+            exit_of(row, exit_scope=POSITION, position_id=row.pk, of_nobody=True, reason=FLATTEN)
         ],
         source="flatten",
         source_ref=str(row.pk),

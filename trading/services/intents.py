@@ -6,7 +6,9 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
+from accounts.books import mode_of
 from common.money import plain
+from trading.models import Position
 from trading.sizing import SizeSpec
 
 LOT, POSITION = "lot", "position"
@@ -86,6 +88,20 @@ class OrderIntent:
             "allow_downgrade": self.allow_downgrade or None,
         }
         return {name: fields[name] for name in sorted(fields) if fields[name] is not None}
+
+
+def exit_of(position: Position, **more: Any) -> OrderIntent:
+    """A reduce-only order of the other side, in the position's own book; ``more`` says how much of
+    it and what else.
+    """
+    return OrderIntent(
+        account_id=position.account_id,
+        symbol=position.symbol,
+        side="sell" if position.side == "buy" else "buy",
+        reduce_only=True,
+        mode=mode_of(position.book),
+        **more,
+    )
 
 
 def intent_of(

@@ -1,6 +1,5 @@
 """The intents that items of a batch stand for: an order, and the close of a position."""
 
-from accounts.books import mode_of
 from accounts.models import Account
 from common.errors import Conflict, Invalid, NotFound
 from common.money import floored, plain
@@ -8,7 +7,7 @@ from common.principal import Principal
 from trading.models import Position
 
 from .command_items import Item
-from .intents import LOT, POSITION, OrderIntent
+from .intents import LOT, POSITION, OrderIntent, exit_of
 from .market_view import stored_rules
 
 
@@ -53,20 +52,16 @@ def closing_intent(principal: Principal, account: Account, item: Item) -> OrderI
     """
     asked = item.payload
     position = owned_position(principal, account, asked["position_id"])
-    intent = OrderIntent(
-        account_id=account.pk,
-        symbol=position.symbol,
-        side="sell" if position.side == "buy" else "buy",
+    intent = exit_of(
+        position,
         type=asked["order_type"],
         quantity=asked["qty"],
         price=asked["price"],
-        reduce_only=True,
         exit_scope=POSITION,
         position_id=position.pk,
         magic_id=asked["magic_id"],
         reason=asked["reason"],
         request_id=item.request_id,
-        mode=mode_of(position.book),
     )
     if position.state == Position.State.OPEN:
         _demand_quantity(account, position, intent)
