@@ -9,6 +9,9 @@ from common.crypto import seal, unseal
 from common.principal import Principal
 from groups.models import Group
 
+# The ways an alert can show whose it is.
+TOKEN, HMAC, BODY_SECRET = "token", "hmac", "secret"
+
 
 class BotQuerySet(models.QuerySet["Bot"]):
     """Which bots may be seen."""
@@ -106,6 +109,16 @@ class Bot(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def auth_modes(self) -> tuple[str, ...]:
+        """The ways its alerts can be authenticated: ``token``, ``hmac``, ``secret``."""
+        kept = {
+            TOKEN: self.path_token_hash,
+            HMAC: self.hmac_secret_sealed,
+            BODY_SECRET: self.body_secret_hash,
+        }
+        return tuple(mode for mode, value in kept.items() if value)
 
     def set_hmac_secret(self, secret: str) -> None:
         """Seal the HMAC secret, bound to this bot's owner number."""

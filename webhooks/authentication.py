@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bots.models import Bot
+from bots.models import BODY_SECRET, HMAC, TOKEN, Bot
 from common.clock import now_ms
 from common.crypto import SealError
 from common.errors import Invalid, Unauthenticated
@@ -51,28 +51,52 @@ def authenticate(
 
     With a path token, a bot name in the body must agree (Invalid ``bot_mismatch``).
     """
-    name = text_of(parsed, "botname", "bot", "bot_name")
     if token is not None:
         bot = bot_of_token(token)
-        if name and name.lower() != bot.name.lower():
-            raise Invalid(
-                "The address belongs to another bot.",
-                code="bot_mismatch",
-                fields={"botname": "is not the bot of this address"},
-            )
-        return Authentic(bot, "token")
-    signature = headers.get(SIGNATURE_HEADER, "").strip().lower().removeprefix("sha256=")
-    secret = parsed.get("secret")
+        demand_own_name(bot, parsed)
+        return Authentic(bot, TOKEN)
+    name = named_bot(parsed)
     for bot in Bot.objects.filter(name__iexact=name).order_by("pk") if name else ():
-        if signature and _signature_fits(bot, body, signature, headers.get(TIMESTAMP_HEADER, "")):
-            return Authentic(bot, "hmac")
-        if (
-            isinstance(secret, str)
-            and bot.body_secret_hash
-            and hmac.compare_digest(digest(secret), bot.body_secret_hash)
-        ):
-            return Authentic(bot, "secret")
+        if mode := proof_in(bot, body=body, parsed=parsed, headers=headers):
+            return Authentic(bot, mode)
     raise _refused("signature or secret")
+
+
+def named_bot(parsed: dict[str, Any]) -> str:
+    """The bot's name in an alert, empty where it has none."""
+    return text_of(parsed, "botname", "bot", "bot_name")
+
+
+def demand_own_name(bot: Bot, parsed: dict[str, Any]) -> None:
+    """Raise Invalid ``bot_mismatch`` where an alert for this bot names another one."""
+    name = named_bot(parsed)
+    if name and name.lower() != bot.name.lower():
+        raise Invalid(
+            "The address belongs to another bot.",
+            code="bot_mismatch",
+            fields={"botname": "is not the bot of this address"},
+        )
+
+
+def proof_in(bot: Bot, *, body: bytes, parsed: dict[str, Any], headers: Mapping[str, str]) -> str:
+    """By what an alert shows, without a path token, that it is the bot's: ``hmac``, ``secret``, or
+    empty for nothing.
+    """
+    signature = headers.get(SIGNATURE_HEADER, "").strip().lower().removeprefix("sha256=")
+    if signature and _signature_fits(bot, body, signature, headers.get(TIMESTAMP_HEADER, "")):
+        return HMAC
+    secret = parsed.get("secret")
+    fits = (
+        isinstance(secret, str)
+        and bot.body_secret_hash
+        and hmac.compare_digest(digest(secret), bot.body_secret_hash)
+    )
+    return BODY_SECRET if fits else ""
+
+
+def stamp_of(mode: str, headers: Mapping[str, str]) -> str:
+    """A relay's signed time, empty where the alert proved itself otherwise."""
+    return headers.get(TIMESTAMP_HEADER, "") if mode == HMAC else ""
 
 
 def _signature_fits(bot: Bot, body: bytes, signature: str, timestamp: str) -> bool:

@@ -9,7 +9,7 @@ from accounts.models import Account
 from bots.models import Bot
 from bots.services import targets
 from common.errors import Invalid
-from common.principal import system_principal
+from common.principal import Principal, system_principal
 from events.log import NewEvent, publish_all
 from trading.models import Execution
 from trading.services.commands import submit
@@ -37,7 +37,7 @@ def accept(signal: Signal, *, patience: float, is_new: bool = False) -> bool:
     if not is_new and (signal.state != Signal.State.RECEIVED or resume(signal)):
         return True
     body = signal.request["body"]
-    moment = _timely(signal, alert_time(body))
+    moment = timely(signal.bot, alert_time(body), at=signal.received_at)
     alert = parse_alert(body)
     signal.alert_time = moment
     signal.request = {**alert.as_json(), "body": body}
@@ -54,12 +54,12 @@ def resume(signal: Signal) -> bool:
     return True
 
 
-def _timely(signal: Signal, moment: datetime | None) -> datetime | None:
+def timely(bot: Bot, moment: datetime | None, *, at: datetime) -> datetime | None:
     """The alert's own time, after refusing one that was too old, or ahead, when it arrived."""
     if moment is None:
         return None
-    oldest = signal.received_at - timedelta(seconds=signal.bot.max_alert_age_seconds)
-    if not oldest <= moment <= signal.received_at + FUTURE_TOLERANCE:
+    oldest = at - timedelta(seconds=bot.max_alert_age_seconds)
+    if not oldest <= moment <= at + FUTURE_TOLERANCE:
         raise Invalid(
             "The alert is stale.", code="stale", fields={"time": "too old or in the future"}
         )
@@ -69,17 +69,15 @@ def _timely(signal: Signal, moment: datetime | None) -> datetime | None:
 def _route(signal: Signal, alert: Alert, patience: float) -> bool:
     """A bot that is stopped, or paused and asked for an entry, refuses here."""
     bot = signal.bot
-    is_exit = alert.is_exit or (alert.side == "sell" and bot.market_type == "spot")
-    if (code := _bars(bot, is_exit)) is not None:
+    is_exit = is_exit_for(bot, alert)
+    if code := bar_of(bot, is_exit):
         refuse(signal, code, f"The bot is {bot.status.lower()}.")
         return True
-    accounts = targets(bot)
-    if not accounts:
-        raise Invalid("The bot reaches no account.", code="no_accounts")
+    accounts = reached(bot)
     markets = view_markets(accounts, [alert.symbol], patience=patience)
     if is_hasty(markets, patience):
         return False
-    _demand_market(alert, accounts, markets)
+    demand_market(alert, accounts, markets)
     _execute(signal, alert, accounts, markets, is_exit=is_exit)
     return True
 
@@ -89,15 +87,34 @@ def is_hasty(markets: MarketView, patience: float) -> bool:
     return patience < 1.0 and bool(markets.gaps() & TRANSIENT_GAPS)
 
 
-def _bars(bot: Bot, is_exit: bool) -> str | None:
+def principal_of_bot(bot: Bot) -> Principal:
+    """The platform acting for a bot."""
+    return system_principal(bot.organisation_id, f"bot:{bot.pk}")
+
+
+def is_exit_for(bot: Bot, alert: Alert) -> bool:
+    """Whether an alert closes what the bot holds: on spot every sell does."""
+    return alert.is_exit or (alert.side == "sell" and bot.market_type == "spot")
+
+
+def bar_of(bot: Bot, is_exit: bool) -> str:
+    """Why the bot's status lets nothing through, empty where it does."""
     if bot.status == Bot.Status.STOPPED:
         return "bot_stopped"
     if bot.status == Bot.Status.PAUSED and not is_exit:
         return "bot_paused"
-    return None
+    return ""
 
 
-def _demand_market(alert: Alert, accounts: list[Account], markets: MarketView) -> None:
+def reached(bot: Bot) -> list[Account]:
+    """The accounts that the bot's signals reach; raises Invalid ``no_accounts``."""
+    accounts = targets(bot)
+    if not accounts:
+        raise Invalid("The bot reaches no account.", code="no_accounts")
+    return accounts
+
+
+def demand_market(alert: Alert, accounts: list[Account], markets: MarketView) -> None:
     """Refuse a symbol that no account's venue lists, and an absolute target on the wrong side."""
     seen = [markets.of(account, alert.symbol) for account in accounts]
     if all(each.code == "unknown_symbol" for each in seen):
@@ -123,8 +140,8 @@ def _execute(
 ) -> None:
     link = _Link(signal)
     execution = submit(
-        principal=system_principal(signal.organisation_id, f"bot:{signal.bot_id}"),
-        intents=[_intent(signal.bot, alert, account, markets, is_exit) for account in accounts],
+        principal=principal_of_bot(signal.bot),
+        intents=[intent_for(signal.bot, alert, account, markets, is_exit) for account in accounts],
         source="signal",
         source_ref=str(signal.pk),
         correlation_id=signal.correlation_id,
@@ -175,7 +192,7 @@ def _tie(signal: Signal, execution: Execution) -> bool:
     return True
 
 
-def _intent(
+def intent_for(
     bot: Bot, alert: Alert, account: Account, markets: MarketView, is_exit: bool
 ) -> OrderIntent:
     """The account's part. An exit closes the bot's whole lot unless it names an amount."""

@@ -5,40 +5,29 @@ quickly, else by a worker, so that the sender's patience does not depend on an e
 the same execution.
 """
 
-import hashlib
 from collections.abc import Mapping
-from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
 from bots.models import Bot
-from common.clock import now
 from common.errors import BadJson, Invalid, TooLarge
-from common.ids import digest, new_correlation_id
+from common.ids import new_correlation_id
 from common.principal import Principal
 from common.redaction import redact_body
 from common.wake import wake
 from events.log import publish_all
 from trading.services.legs import PENDING, UNKNOWN, counts, legs, wait_for_legs
 
-from .alerts import TIME_FIELDS, kept_fields, load_json
-from .authentication import (
-    TIMESTAMP_HEADER,
-    TIMESTAMP_WINDOW_MS,
-    Authentic,
-    authenticate,
-    bot_of_token,
-)
+from .alerts import kept_fields, load_json
+from .authentication import Authentic, authenticate, bot_of_token, stamp_of
+from .duplicates import earlier_signal, identity_of
 from .lifecycle import refuse, signal_event
 from .models import Signal
-from .routing import FUTURE_TOLERANCE, accept
+from .routing import accept
 
 MAX_BODY_BYTES = 8192
-MAX_ALERT_ID_LENGTH = 120
-DUPLICATE_WINDOW = timedelta(seconds=60)
 QUICK_PATIENCE_SECONDS = 0.8
 
 
@@ -58,7 +47,7 @@ def receive(*, body: bytes, headers: Mapping[str, str], token: str | None, addre
             bot_of_token(token)
         raise
     authentic = authenticate(body=body, parsed=parsed, headers=headers, token=token)
-    stamp = headers.get(TIMESTAMP_HEADER, "") if authentic.mode == "hmac" else ""
+    stamp = stamp_of(authentic.mode, headers)
     signal = _store(authentic, body, parsed, address=address, stamp=stamp)
     if signal.is_duplicate:
         return signal
@@ -77,15 +66,11 @@ def _store(
 ) -> Signal:
     """Store the alert with all that judging it needs, or count one more delivery of the same one;
     under the bot's row lock.
-
-    ``stamp`` is a relay's signed time: with it, the same text at another time is another alert.
     """
-    body_sha256 = hashlib.sha256(stamp.encode() + b"." + body if stamp else body).hexdigest()
-    alert_id = _alert_id(parsed)
     with transaction.atomic():
         bot = Bot.objects.select_for_update(no_key=True).get(pk=authentic.bot.pk)
-        window = _duplicate_window(bot, parsed, stamp)
-        earlier = _earlier(bot, alert_id, body_sha256, window)
+        identity = identity_of(bot, body, parsed, stamp=stamp)
+        earlier = earlier_signal(bot, identity)
         if earlier is not None:
             Signal.objects.filter(pk=earlier.pk).update(deliveries=F("deliveries") + 1)
             earlier.is_duplicate = True
@@ -94,9 +79,9 @@ def _store(
             organisation_id=bot.organisation_id,
             bot=bot,
             correlation_id=new_correlation_id(),
-            alert_id=alert_id,
+            alert_id=identity.alert_id,
             body=redact_body(body.decode("utf-8", "replace")),
-            body_sha256=body_sha256,
+            body_sha256=identity.body_sha256,
             request={"body": kept_fields(parsed)},
             auth_mode=authentic.mode,
             address=address or None,
@@ -104,36 +89,6 @@ def _store(
         Bot.objects.filter(pk=bot.pk).update(signals_total=F("signals_total") + 1)
         publish_all([signal_event("signal.received", signal)])
     return signal
-
-
-def _alert_id(parsed: dict[str, Any]) -> str:
-    """The sender's own id of the alert, a long one by its digest; empty where it gave none that is
-    text or a number.
-    """
-    value = parsed.get("alert_id", parsed.get("id"))
-    if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
-        return ""
-    text = str(value)
-    return text if len(text) <= MAX_ALERT_ID_LENGTH else digest(text)
-
-
-def _duplicate_window(bot: Bot, parsed: dict[str, Any], stamp: str) -> timedelta:
-    """How long the same text is the same alert: as long as its own time lets it pass, a minute for
-    one without a time.
-    """
-    if stamp:
-        return 2 * timedelta(milliseconds=TIMESTAMP_WINDOW_MS)
-    if any(parsed.get(name) is not None for name in TIME_FIELDS):
-        return timedelta(seconds=bot.max_alert_age_seconds) + 2 * FUTURE_TOLERANCE
-    return DUPLICATE_WINDOW
-
-
-def _earlier(bot: Bot, alert_id: str, body_sha256: str, window: timedelta) -> Signal | None:
-    rows = Signal.objects.filter(bot=bot).select_related("bot", "execution")
-    if alert_id:
-        return rows.filter(alert_id=alert_id).first()
-    recent = rows.filter(body_sha256=body_sha256, received_at__gt=now() - window)
-    return recent.order_by("-pk").first()
 
 
 def is_unrouted(signal: Signal) -> bool:

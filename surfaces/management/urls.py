@@ -101,7 +101,7 @@ urlpatterns = [
         f"trading/terminate/{ACCOUNT}", trading.TerminateAccountView.as_view(), "terminate-account"
     ),
     _route("webhook/tradingview", webhook.tradingview, "webhook"),
-    _route("webhook/tradingview/test", webhook.test, "webhook-test"),
+    _route("webhook/tradingview/test", webhook.DoorTestView.as_view(), "webhook-test"),
     _route(r"webhook/tradingview/(?P<token>[^/]{1,200})", webhook.tradingview, "webhook-token"),
     _route(
         r"webhook/signals/(?P<correlation_id>[\w-]{1,40})", webhook.SignalView.as_view(), "signal"

@@ -10,16 +10,20 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import UnreadablePostError
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from bots.models import Bot
 from common.errors import BadJson, DomainError, NotFound, TooLarge
 from common.ids import new_correlation_id
 from surfaces.authentication import request_address
 from surfaces.errors import database_error, error_response, framework_refusal
+from surfaces.lookups import find
 from surfaces.management.dialect import ManagementView, envelope, stamped
 from surfaces.policy import Policy, declares
 from surfaces.waiting import settled
+from webhooks.dry_run import dry_run
 from webhooks.models import Signal
 from webhooks.services import answer, is_unrouted, receive
 
@@ -44,7 +48,7 @@ async def tradingview(request: HttpRequest, token: str | None = None) -> HttpRes
     """
     if request.method != "POST":
         return framework_refusal(request, 405, Allow="POST")
-    if (request.content_type or "text/plain").lower() not in CONTENT_TYPES:
+    if not _is_alert(request):
         return framework_refusal(request, 415)
     started = time.monotonic()
     try:
@@ -60,13 +64,46 @@ async def tradingview(request: HttpRequest, token: str | None = None) -> HttpRes
     return JsonResponse(_answered(data))
 
 
-@declares({"GET": Policy.PUBLIC})
-async def test(request: HttpRequest) -> HttpResponse:
-    """Says that the door is there; looks at nothing and stores nothing."""
-    if request.method not in ("GET", "HEAD"):
-        return framework_refusal(request, 405, Allow="GET, HEAD")
-    data = stamped({"correlation_id": new_correlation_id()})
-    return JsonResponse(envelope("Webhook endpoint is operational", data))
+class DoorTestView(ManagementView):
+    """Whether the door is there, and what an alert would do."""
+
+    policy = {"GET": Policy.PUBLIC, "POST": Policy.TRADE}
+    query = {"POST": {"bot_id": "The bot that the alert is for, where its text names none."}}
+    bodies = {"POST": {"type": "object", "description": "An alert as TradingView sends it."}}
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Whoever only looks is answered before a credential or anything else is looked at."""
+        if request.method in ("GET", "HEAD"):
+            return self.get(request)
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Says that the door is there; looks at nothing and stores nothing."""
+        data = stamped({"correlation_id": new_correlation_id()})
+        return JsonResponse(envelope("Webhook endpoint is operational", data))
+
+    def post(self, request: Request) -> Response:
+        """What each account would send and why it would not; nothing is stored or sent.
+
+        The alert is read, routed, sized and checked by the code of the door itself; whether it
+        would have been authentic is told, not demanded.
+        """
+        self.known_query()
+        if not _is_alert(request._request):
+            raise UnsupportedMediaType(request.content_type)
+        named = request.query_params.get("bot_id")
+        bots = Bot.objects.visible_to(self.principal)
+        told = dry_run(
+            principal=self.principal,
+            body=_alert(request._request),
+            headers=request.headers,
+            bot=None if named is None else find(bots, named, what="bot"),
+        )
+        sentence = f"{told.placing} of {len(told.legs)} accounts would place an order"
+        if told.repeats:
+            sentence = "This alert was delivered before and would not be repeated"
+        data = stamped(told.as_json())
+        return Response(envelope(f"{sentence}; nothing was sent", data, success=told.placing > 0))
 
 
 class SignalView(ManagementView):
@@ -81,6 +118,11 @@ class SignalView(ManagementView):
         if signal is None:
             raise NotFound("There is no such signal.", code="signal_not_found")
         return Response(_answered(answer(signal, reader=self.principal)))
+
+
+def _is_alert(request: HttpRequest) -> bool:
+    """Whether the content type is one that TradingView sends."""
+    return (request.content_type or "text/plain").lower() in CONTENT_TYPES
 
 
 def _alert(request: HttpRequest) -> bytes:

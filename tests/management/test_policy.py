@@ -105,7 +105,7 @@ def test_what_is_for_everybody_needs_a_caller(
         ("PUT", "/groups/1", "GET, PATCH, DELETE"),
         ("DELETE", "/bots/list", "GET"),
         ("PATCH", "/webhook/tradingview", "POST"),
-        ("POST", "/webhook/tradingview/test", "GET, HEAD"),
+        ("PUT", "/webhook/tradingview/test", "GET, POST"),
     ],
 )
 def test_another_method_is_refused_with_what_is_allowed(

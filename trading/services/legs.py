@@ -123,7 +123,7 @@ def statuses(execution: Execution) -> list[str]:
     rows = Command.objects.filter(execution=execution).order_by("pk")
     found = rows.values_list("pk", "retry_of", "reason_code", "order__state")
     return [
-        _refusal(reason) if state is None else states.STATES[state].leg
+        refusal_status(reason) if state is None else states.STATES[state].leg
         for _, _, reason, state in _last_attempts(found)
     ]
 
@@ -159,7 +159,8 @@ def unsettled_among(execution_ids: Iterable[int]) -> set[int]:
     return set(rows.order_by().values_list("execution_id", flat=True).distinct())
 
 
-def _refusal(reason_code: str) -> str:
+def refusal_status(reason_code: str) -> str:
+    """How a leg stands that was refused for this reason: skipped or rejected."""
     return SKIPPED if reason_code in SKIP_CODES else REJECTED
 
 
@@ -174,7 +175,7 @@ def _refused(row: tuple[Any, ...], payload: dict[str, Any], decision: dict[str, 
         account_id=account_id,
         account_name=account_name,
         command_id=command_id,
-        status=_refusal(reason_code),
+        status=refusal_status(reason_code),
         side=payload.get("side", ""),
         symbol=payload.get("symbol", ""),
         reason_code=reason_code,

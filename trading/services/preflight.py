@@ -5,7 +5,8 @@ what only the exchange would say otherwise: funds, the key's right, the clock, a
 behind an entry can be placed at all.
 """
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -26,11 +27,13 @@ from trading.sizing import Basis, fit_quantity
 from .admission import read_surroundings
 from .drafting import STAGES, STOP_TYPES, Draft, draft_leg
 from .intents import OrderIntent
-from .market_view import Seen, view_markets
+from .market_view import MarketView, Seen, view_markets
 from .venue_access import account_ref, demand_address, venue_of
 
 # Beyond this our deadlines and records would be wrong, though requests are signed by venue time.
 CLOCK_LIMIT_MS = 10_000
+# How long one account's venue may take to answer.
+ASK_SECONDS = 10.0
 # What a venue may keep of a buy in the base coin, and wants on top of a buy's cost.
 FEE_ALLOWANCE = Decimal("0.002")
 
@@ -93,14 +96,39 @@ def preflight(*, principal: Principal, intent: OrderIntent) -> Preflight:
     if account is None:
         raise NotFound("There is no such account.", code="account_not_found")
     markets = view_markets([account], {intent.symbol})
-    around = read_surroundings([account], {intent.symbol})[intent.symbol]
-    draft = draft_leg(principal, account, intent, around, markets)
+    return preflights(principal=principal, intents=[(account, intent)], markets=markets)[0]
+
+
+def preflights(
+    *, principal: Principal, intents: Sequence[tuple[Account, OrderIntent]], markets: MarketView
+) -> list[Preflight]:
+    """As :func:`preflight` for one intent of each of several accounts, which the caller has read as
+    the principal sees them; all venues are asked at once.
+    """
+    if not intents:
+        return []
+    accounts = [account for account, _ in intents]
+    around = read_surroundings(accounts, {intent.symbol for _, intent in intents})
+    drafts = [
+        draft_leg(principal, account, intent, around[intent.symbol], markets)
+        for account, intent in intents
+    ]
+    told = iter(ask_accounts([each.order.seat for each in drafts if each.order is not None]))
+    return [
+        _judged(draft, markets.of(account, intent.symbol), told)
+        for draft, (account, intent) in zip(drafts, intents, strict=True)
+    ]
+
+
+def _judged(draft: Draft, seen: Seen, told: Iterator[Told]) -> Preflight:
+    """The verdict over a draft; what its venue said is the next of ``told`` where it has an
+    order.
+    """
     checks = [*_stages(draft), *_risk_checks(draft)]
     order, price = draft.order, None
     if order is not None:
         price = order.price or order.reference_price
-        seen = markets.of(account, intent.symbol)
-        checks += _venue_checks(order, seen)
+        checks += _venue_checks(order, seen, next(told))
     failed = next((check for check in checks if check.ok is False), None)
     return Preflight(
         would_go=failed is None,
@@ -134,8 +162,7 @@ def _risk_checks(draft: Draft) -> Iterator[Check]:
 _COMPARED = ("value", "limit")
 
 
-def _venue_checks(order: Order, seen: Seen) -> Iterator[Check]:
-    told = ask_account(order.seat)
+def _venue_checks(order: Order, seen: Seen, told: Told) -> Iterator[Check]:
     if told.problem:
         yield Check("exchange", False, told.problem, "the exchange does not answer for the account")
         return
@@ -158,13 +185,33 @@ def _venue_checks(order: Order, seen: Seen) -> Iterator[Check]:
 
 def ask_account(seat: Account) -> Told:
     """Ask the venue with the account's key; what went wrong is in ``problem``, never raised."""
+    return ask_accounts([seat])[0]
+
+
+def ask_accounts(seats: Sequence[Account]) -> list[Told]:
+    """The same for several accounts, all at once, in their order."""
+    if not seats:
+        return []
+    try:
+        return gateway().run(_ask_all(seats), timeout=ASK_SECONDS + 1)
+    except VenueError as error:  # the loop itself did not come round
+        return [Told(problem=error.code)] * len(seats)
+
+
+async def _ask_all(seats: Sequence[Account]) -> list[Told]:
+    return await asyncio.gather(*(_ask(seat) for seat in seats))
+
+
+async def _ask(seat: Account) -> Told:
     try:
         demand_address(seat)
-        return gateway().run(_ask_venue(seat), timeout=10.0)
+        return await asyncio.wait_for(_ask_venue(seat), ASK_SECONDS)
     except (VenueError, DomainError) as error:
         return Told(problem=error.code)
     except SealError:
         return Told(problem="key_unreadable")
+    except TimeoutError:
+        return Told(problem="timeout")
 
 
 async def _ask_venue(seat: Account) -> Told:
