@@ -42,7 +42,7 @@ EXIT_WORDS = frozenset({"close", "flat", "exit"})
 TIME_FIELDS = ("timenow", "time", "timestamp")
 KEPT_FIELDS = frozenset(
     {"symbol", "ticker", "side", "action", "order_type", "type", "size", "quantity", "leverage",
-     "takeprofit", "take_profit", "price", *TIME_FIELDS}
+     "takeprofit", "take_profit", "stoploss", "stop_loss", "price", *TIME_FIELDS}
 )  # fmt: skip
 SIGNAL_TYPES = {
     "": "market",
@@ -74,6 +74,7 @@ class Alert:
     size: SizeSpec | None
     leverage: int
     take_profit: str
+    stop_loss: str
     price: Decimal | None
 
     def as_json(self) -> dict[str, Any]:
@@ -86,6 +87,7 @@ class Alert:
             "size": self.size.as_text() if self.size else None,
             "leverage": self.leverage,
             "take_profit": self.take_profit,
+            "stop_loss": self.stop_loss,
             "price": None if self.price is None else str(self.price),
         }
 
@@ -139,7 +141,8 @@ def parse_alert(body: dict[str, Any]) -> Alert:
         type=type_,
         size=_size(text_of(body, "size", "quantity"), base, quote, is_exit),
         leverage=_leverage(text_of(body, "leverage")),
-        take_profit=_take_profit(text_of(body, "takeprofit", "take_profit")),
+        take_profit=_level("takeprofit", text_of(body, "takeprofit", "take_profit")),
+        stop_loss=_level("stoploss", text_of(body, "stoploss", "stop_loss")),
         price=_price(text_of(body, "price"), type_),
     )
 
@@ -220,13 +223,14 @@ def _leverage(text: str) -> int:
     return int(word)
 
 
-def _take_profit(text: str) -> str:
+def _level(field: str, text: str) -> str:
+    """A price, or a percentage of the fill price as in ``3%``; empty for none."""
     number = text.removesuffix("%").strip()
     if number in ("", "0"):
         return ""
-    value = _number("takeprofit", number)
+    value = _number(field, number)
     if value <= 0:
-        _wrong("takeprofit", "validation_error", "must be above 0")
+        _wrong(field, "validation_error", "must be above 0")
     return f"{value:f}%" if text.endswith("%") else f"{value:f}"
 
 

@@ -68,6 +68,7 @@ class DryLeg:
             "price": told["price"],
             "notional": told["notional"],
             "take_profit": intent.take_profit or None,
+            "stop_loss": intent.stop_loss or None,
             "book": told["book"],
             "reason": self.found.code,
             "message": self.message,

@@ -206,6 +206,7 @@ def intent_for(
         price=alert.price,
         leverage=alert.leverage,
         take_profit="" if is_exit else alert.take_profit,
+        stop_loss="" if is_exit else alert.stop_loss,
         reduce_only=is_exit,
         magic_id=bot.magic_id,
         reason="webhook",

@@ -180,3 +180,13 @@ def test_a_reader_of_one_account_is_told_of_that_one(make_desk: Callable[..., De
     with pytest.raises(NotFound) as caught:
         try_out(desk, principal=stranger)
     assert caught.value.code == "bot_not_found"
+
+
+def test_a_stop_limits_what_a_percentage_may_lose(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(1)
+    (leg,) = try_out(desk, body_of(desk, stoploss="5%", takeprofit="10%")).legs
+    # 2 % of 10,000 USDT are lost when 2,500 USDT a coin are.
+    assert (leg.status, leg.found.quantity) == ("would_place", Decimal("0.08"))
+    assert leg.intent.stop_loss == "5%"
+    (wrong,) = try_out(desk, body_of(desk, stoploss="51000")).legs
+    assert (wrong.status, wrong.found.code) == ("would_reject", "stop_loss_wrong_side")
