@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
+import uvloop
 from django.conf import settings
 from django.db import close_old_connections, connections
 
@@ -80,7 +81,7 @@ class Gateway:
     """Owns the loop thread and everything that lives on it; made once per process."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._connections: dict[tuple[str, str], VenueConnection] = {}
         self._clients: dict[ClientKey, VenueClient] = {}
         self._makings: dict[ClientKey, SharedAttempt[VenueClient]] = {}

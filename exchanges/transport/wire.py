@@ -2,6 +2,7 @@
 
 import asyncio
 import select
+from typing import cast
 
 import aiohttp
 
@@ -21,8 +22,8 @@ class WireConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way out, and a way to look for what the loop has not read yet."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not every loop's transports are of asyncio's class.
+        self._transport = cast(asyncio.Transport, transport)
         self._poll = select.poll()
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
