@@ -1,13 +1,17 @@
 """Waiting for the legs of an execution on the event loop: one question for all who wait."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
+from django.db import InterfaceError, OperationalError
 
 from trading.services.legs import unsettled_among
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.05
 # Looks take at most this share of one thread's time, however slow the database is.
@@ -26,8 +30,8 @@ class Waiters:
         self._task: asyncio.Task[None] | None = None
 
     async def settled(self, execution_id: int, timeout: float) -> bool:
-        """Whether no leg is pending or unknown any more within ``timeout`` seconds; raises
-        DatabaseError.
+        """Whether no leg is pending or unknown any more within ``timeout`` seconds; a database
+        that does not answer meanwhile has not told so.
         """
         future = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(execution_id, []).append(future)
@@ -56,7 +60,11 @@ class Waiters:
             asked, began = list(self._waiting), time.monotonic()
             try:
                 open_ones = await _unsettled(asked)
-            except Exception as error:  # whoever waits judges it
+            except (OperationalError, InterfaceError) as error:
+                # Others may have begun to wait since, when all was well again: they lose nothing.
+                logger.warning("legs cannot be looked at: %s", type(error).__name__)
+                open_ones = set(asked)
+            except Exception as error:  # a fault of ours: whoever waits is told
                 self._tell(asked, error)
                 continue
             self._tell(execution_id for execution_id in asked if execution_id not in open_ones)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.db import InterfaceError, OperationalError
 
 from surfaces import waiting
 from tests.trading.conftest import Desk
@@ -69,9 +69,27 @@ def test_who_has_waited_long_enough_goes_on_without_an_answer(
     assert asyncio.run(wait()) == (False, {})
 
 
-def test_a_database_that_fails_is_told_to_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_for_a_while_is_asked_again(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(1)
+    execution = order(desk, 0)
+    ask, failures = waiting._unsettled, [OperationalError("gone"), InterfaceError("closed")]
+
+    async def fail_twice(execution_ids: Collection[int]) -> set[int]:
+        if failures:
+            raise failures.pop()
+        return await ask(execution_ids)
+
+    monkeypatch.setattr(waiting, "_unsettled", fail_twice)
+    desk.run_orders()
+    assert asyncio.run(waiting.settled(execution.pk, 20)) is True
+    assert failures == []
+
+
+def test_a_fault_of_ours_is_told_to_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(_: Collection[int]) -> set[int]:
-        raise DatabaseError("gone")
+        raise ValueError("no such column of ours")
 
     monkeypatch.setattr(waiting, "_unsettled", fail)
 
@@ -79,4 +97,4 @@ def test_a_database_that_fails_is_told_to_all_who_wait(monkeypatch: pytest.Monke
         waits = (waiting.settled(number, 5) for number in (1, 2))
         return await asyncio.gather(*waits, return_exceptions=True)
 
-    assert [type(each) for each in asyncio.run(wait())] == [DatabaseError, DatabaseError]
+    assert [type(each) for each in asyncio.run(wait())] == [ValueError, ValueError]
