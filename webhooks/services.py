@@ -1,8 +1,8 @@
 """Receiving alerts: authenticate, store, deduplicate, hand on, answer.
 
-An authentic alert is stored before it is acted on. It is routed at once when the venues answer
-quickly, else by a worker, so that the sender's patience does not depend on an exchange; both give
-the same execution.
+An authentic alert is stored before it is acted on. It is routed by the process that took it in when
+the venues answer quickly, else by a worker, so that the sender's patience does not depend on an
+exchange; both give the same execution.
 """
 
 from collections.abc import Mapping
@@ -32,11 +32,17 @@ QUICK_PATIENCE_SECONDS = 0.8
 
 
 def receive(*, body: bytes, headers: Mapping[str, str], token: str | None, address: str) -> Signal:
+    """:func:`store`, and :func:`route` for what is no repeat; raises what they raise."""
+    signal = store(body=body, headers=headers, token=token, address=address)
+    if not signal.is_duplicate:
+        route(signal)
+    return signal
+
+
+def store(*, body: bytes, headers: Mapping[str, str], token: str | None, address: str) -> Signal:
     """Take one delivery of an alert; the returned signal has ``is_duplicate`` set for a repeat.
 
-    Raises TooLarge, BadJson, Unauthenticated (nothing stored) and Invalid (stored as refused, its
-    details name the correlation id). A stopped or paused bot's refusal is not an error: see the
-    signal's reason code.
+    Raises TooLarge, BadJson and Unauthenticated; then nothing is stored.
     """
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge(f"An alert has at most {MAX_BODY_BYTES} bytes.")
@@ -48,17 +54,22 @@ def receive(*, body: bytes, headers: Mapping[str, str], token: str | None, addre
         raise
     authentic = authenticate(body=body, parsed=parsed, headers=headers, token=token)
     stamp = stamp_of(authentic.mode, headers)
-    signal = _store(authentic, body, parsed, address=address, stamp=stamp)
-    if signal.is_duplicate:
-        return signal
+    return _store(authentic, body, parsed, address=address, stamp=stamp)
+
+
+def route(signal: Signal) -> None:
+    """Make a new signal's execution, or have a worker do it where a venue does not answer quickly.
+
+    Raises Invalid (it is stored as refused; the details name the correlation id). A stopped or
+    paused bot's refusal is not an error: see the signal's reason code.
+    """
     try:
         if not accept(signal, patience=QUICK_PATIENCE_SECONDS, is_new=True):
-            wake("webhooks.route_later", signal_id=signal.pk)
+            wake("webhooks.route_later", bot_id=signal.bot_id)
     except Invalid as error:
         refuse(signal, error.code, error.message)
         error.details["correlation_id"] = signal.correlation_id
         raise
-    return signal
 
 
 def _store(

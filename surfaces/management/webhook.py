@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -22,10 +24,11 @@ from surfaces.errors import database_error, error_response, framework_refusal
 from surfaces.lookups import find
 from surfaces.management.dialect import ManagementView, envelope, stamped
 from surfaces.policy import Policy, declares
+from surfaces.turns import Turns
 from surfaces.waiting import settled
 from webhooks.dry_run import dry_run
 from webhooks.models import Signal
-from webhooks.services import answer, is_unrouted, receive
+from webhooks.services import answer, is_unrouted, route, store
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +37,12 @@ LONGEST_WAIT_SECONDS = 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.025, 0.1
 CONTENT_TYPES = ("application/json", "text/plain")
 
-_receive = database_sync_to_async(receive, thread_sensitive=False)
+# While their senders wait: more routings at once would keep other alerts from being stored.
+ROUTED_AT_ONCE = 2
+
+_store = database_sync_to_async(store, thread_sensitive=False)
+_route = database_sync_to_async(route, thread_sensitive=False)
+_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
 _answer = database_sync_to_async(answer, thread_sensitive=False)
 _look_for_route = database_sync_to_async(is_unrouted, thread_sensitive=False)
 
@@ -53,10 +61,16 @@ async def tradingview(request: HttpRequest, token: str | None = None) -> HttpRes
     started = time.monotonic()
     try:
         body = _alert(request)
-        signal = await _receive(
+        signal = await _store(
             body=body, headers=request.headers, token=token, address=request_address(request)
         )
-        data = await _known_within(signal, started)
+        deadline = started + min(settings.WEBHOOK_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+        patience = max(deadline - time.monotonic(), 0.0)
+        is_idle = signal.is_duplicate or await _turns().run(
+            signal.bot_id, partial(_route, signal), patience
+        )
+        # While it is being routed, the object belongs to the thread that does it.
+        data = await (_known_by(signal, deadline) if is_idle else _answer(signal, 0))
     except DomainError as error:
         return error_response(request, error)
     except (OperationalError, InterfaceError) as error:
@@ -139,10 +153,13 @@ def _alert(request: HttpRequest) -> bytes:
     return body
 
 
-async def _known_within(signal: Signal, started: float) -> dict[str, Any]:
+def _turns() -> Turns:
+    """Those of the running loop: one bot's signals are routed in the order of their storing."""
+    return _loops.setdefault(asyncio.get_running_loop(), Turns(ROUTED_AT_ONCE))
+
+
+async def _known_by(signal: Signal, deadline: float) -> dict[str, Any]:
     """The answer once nothing is pending or the time is up; sleeps on the loop only."""
-    patience = min(settings.WEBHOOK_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
-    deadline = started + patience
     pause = FIRST_PAUSE_SECONDS
     while await _is_unrouted(signal) and deadline - time.monotonic() > pause:
         await asyncio.sleep(pause)

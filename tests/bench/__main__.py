@@ -6,7 +6,8 @@ import sys
 from types import FrameType
 
 from exchanges.transport import LEAN
-from tests.bench import commands, entrance, fanout, footprint, lists, single, soak, streams
+from tests.bench import burst, commands, entrance, fanout, footprint, lists, single, soak, streams
+from tests.bench.load import Pace
 from tests.bench.report import Report
 from tests.bench.stage import Stage
 
@@ -25,7 +26,8 @@ WITHOUT_EXCHANGE = {
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--soak", action="store_true", help="10 minutes of signals instead")
-    parser.add_argument("--minutes", type=float, default=10.0, help="length of the soak")
+    parser.add_argument("--burst", action="store_true", help="a minute of alerts, then a spike")
+    parser.add_argument("--minutes", type=float, help="length of soak or burst")
     parser.add_argument("--workers", type=int, default=1, help="worker processes of the soak")
     parser.add_argument("--rate", type=float, default=10.0, help="signals per second of the soak")
     parser.add_argument("--rounds", type=int, default=7, help="rounds per size, at least 5 count")
@@ -82,8 +84,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupted)
     report, stage = Report(), Stage()
     try:
-        if options.soak:
-            pace = soak.Pace(options.minutes * 60, options.rate)
+        if options.burst:
+            burst.run(stage, report, (options.minutes or 1) * 60, workers=options.workers)
+        elif options.soak:
+            pace = Pace((options.minutes or 10) * 60, options.rate)
             soak.run(stage, report, pace, workers=options.workers)
         else:
             _measure(stage, report, options)
@@ -93,7 +97,7 @@ def main() -> int:
     finally:
         stage.close()
     report.show()
-    print(report.write("soak" if options.soak else "bench"))
+    print(report.write("burst" if options.burst else "soak" if options.soak else "bench"))
     return 0
 
 

@@ -209,6 +209,11 @@ class Desk:
         waiting = Signal.objects.exclude(state=Signal.State.FINISHED)
         return dict(Counter([*refused, *unsent, *waiting.values_list("state", flat=True)]))
 
+    def stored_at(self) -> dict[str, float]:
+        """When each signal was stored, by its alert's id, in seconds since the epoch."""
+        rows = Signal.objects.values_list("alert_id", "received_at")
+        return {alert_id: at.timestamp() for alert_id, at in rows}
+
     def statements(self, n: int) -> int:
         """How many statements one submit to ``n`` accounts makes."""
         intents, principal = self._intents(n), self._principal()
@@ -239,6 +244,7 @@ if __name__ == "__main__":
                 "unread",
                 "tally",
                 "reasons",
+                "stored_at",
                 "statements",
             )
         }
