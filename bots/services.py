@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from accounts.models import Account
 from accounts.principals import demand_organisation_wide
@@ -13,7 +12,7 @@ from common.errors import Conflict, DomainError, Invalid, NotFound
 from common.ids import digest, new_secret_token
 from common.principal import Principal
 from events.log import audit, publish
-from groups.models import Group
+from groups.models import Group, Membership
 from trading.services.closing import orders_to_end, positions_to_end, terminate_account
 from trading.services.owners import new_magic_id
 
@@ -216,10 +215,12 @@ def targets(bot: Bot) -> list[Account]:
 
     Suspended and disabled ones are among them; their legs say why nothing was sent.
     """
-    own = bot.accounts.order_by().values("pk")
-    through_groups = Account.objects.filter(memberships__group__in=bot.groups.order_by())
-    reached = Q(pk__in=own) | Q(pk__in=through_groups.order_by().values("pk"))
-    return list(Account.objects.filter(reached, deleted_at=None).order_by("pk"))
+    # Three plain statements: one over all of it takes three times as long to put together.
+    own = bot.accounts.through.objects.filter(bot=bot).values_list("account", flat=True)
+    groups = bot.groups.through.objects.filter(bot=bot).values("group")
+    through_groups = Membership.objects.filter(group__in=groups).values_list("account", flat=True)
+    reached = Account.objects.filter(pk__in={*own, *through_groups}, deleted_at=None)
+    return list(reached.order_by("pk"))
 
 
 def _check_input(name: str, base_name: str, timeframe: str) -> None:

@@ -35,7 +35,7 @@ class Event(models.Model):
     JSON-able, money as text.
     """
 
-    seq = models.BigIntegerField(null=True, unique=True, editable=False)
+    seq = models.BigIntegerField(null=True, editable=False)
     organisation = models.ForeignKey(
         "users.Organisation", on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -46,9 +46,21 @@ class Event(models.Model):
 
     objects = EventQuerySet.as_manager()
 
+    # A new event has no number: it costs these indexes nothing until it is given one.
     class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("seq",),
+                condition=models.Q(seq__isnull=False),
+                name="event_number_once",
+            ),
+        )
         indexes = (
-            models.Index(fields=("organisation", "seq"), name="event_org_seq"),
+            models.Index(
+                fields=("organisation", "seq"),
+                name="event_org_seq",
+                condition=models.Q(seq__isnull=False),
+            ),
             models.Index(
                 fields=("id",), name="event_unnumbered", condition=models.Q(seq__isnull=True)
             ),

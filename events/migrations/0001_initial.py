@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("seq", models.BigIntegerField(editable=False, null=True, unique=True)),
+                ("seq", models.BigIntegerField(editable=False, null=True)),
                 ("kind", models.CharField(max_length=60)),
                 ("topics", models.JSONField(default=list)),
                 ("payload", models.JSONField(default=dict)),
@@ -180,7 +180,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="event",
-            index=models.Index(fields=["organisation", "seq"], name="event_org_seq"),
+            index=models.Index(
+                condition=models.Q(("seq__isnull", False)),
+                fields=["organisation", "seq"],
+                name="event_org_seq",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="event",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("seq__isnull", False)),
+                fields=("seq",),
+                name="event_number_once",
+            ),
         ),
         migrations.AddIndex(
             model_name="event",

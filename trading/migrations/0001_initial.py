@@ -343,6 +343,7 @@ class Migration(migrations.Migration):
             model_name="order",
             name="change",
             field=models.ForeignKey(
+                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
@@ -504,6 +505,7 @@ class Migration(migrations.Migration):
             model_name="order",
             name="position",
             field=models.ForeignKey(
+                db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="orders",
@@ -915,6 +917,22 @@ class Migration(migrations.Migration):
             model_name="order",
             index=models.Index(
                 fields=["account", "symbol", "state"], name="order_account_symbol_state"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("position__isnull", False)),
+                fields=["position"],
+                name="order_of_position",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(
+                condition=models.Q(("change__isnull", False)),
+                fields=["change"],
+                name="order_in_change",
             ),
         ),
         migrations.AddConstraint(

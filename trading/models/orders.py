@@ -83,7 +83,7 @@ class Order(models.Model):
         Command, null=True, on_delete=models.PROTECT, related_name="order"
     )
     position = models.ForeignKey(
-        Position, null=True, on_delete=models.PROTECT, related_name="orders"
+        Position, null=True, on_delete=models.PROTECT, related_name="orders", db_index=False
     )
     magic_id = models.BigIntegerField(default=0)
     reason = models.CharField(max_length=20, default="api")
@@ -111,7 +111,9 @@ class Order(models.Model):
     replaces = models.OneToOneField(
         "self", null=True, on_delete=models.PROTECT, related_name="replacement"
     )
-    change = models.ForeignKey(Command, null=True, on_delete=models.PROTECT, related_name="+")
+    change = models.ForeignKey(
+        Command, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     wanted_price = MoneyField(null=True)
     wanted_quantity = MoneyField(null=True)
     change_sent_at = models.DateTimeField(null=True)
@@ -202,6 +204,15 @@ class Order(models.Model):
                 condition=models.Q(state__in=sorted(states.LIVE)),
             ),
             models.Index(fields=("account", "symbol", "state"), name="order_account_symbol_state"),
+            # Most orders name neither: each index entry is written again with every state.
+            models.Index(
+                fields=("position",),
+                name="order_of_position",
+                condition=models.Q(position__isnull=False),
+            ),
+            models.Index(
+                fields=("change",), name="order_in_change", condition=models.Q(change__isnull=False)
+            ),
         )
 
     def __str__(self) -> str:
