@@ -1,8 +1,10 @@
-"""What addresses of callers are counted as one."""
+"""What addresses of callers are counted as one, and which are those of the open internet."""
 
 import ipaddress
 
 IPV6_PREFIX = 64
+# Carries an IPv4 address in its last 32 bits (RFC 6052).
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def place_of(address: str) -> str:
@@ -13,3 +15,24 @@ def place_of(address: str) -> str:
     if ":" not in address:
         return address or "unknown"
     return str(ipaddress.ip_network(f"{address}/{IPV6_PREFIX}", strict=False))
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open internet: not private, loopback, link-local,
+    multicast or reserved, nor an IPv6 form of such an IPv4 address. False for what is no address.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        found = _carried(found) or found
+    return found.is_global and not found.is_multicast
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that packets to this one reach in the end."""
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    relayed = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (relayed[1] if relayed else None)

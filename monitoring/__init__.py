@@ -1,1 +1,1 @@
-"""Alerts with a life cycle and the registry of health checks."""
+"""Alerts with a life cycle, the registry of health checks, notifications out."""

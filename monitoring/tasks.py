@@ -1,4 +1,4 @@
-"""Signs of life."""
+"""Signs of life; messages that go out."""
 
 import socket
 from typing import Any
@@ -6,10 +6,17 @@ from typing import Any
 from celery import shared_task
 
 from common.clock import now
+from common.single_flight import single_flight
 from events.models import ParkedEvent
 
 from .alerts import raise_alert
+from .delivery import deliver_due
+from .delivery import forget_messages as forget_old_messages
 from .models import Alert, Heartbeat
+from .notices import DELIVER
+
+_deliver = single_flight(deliver_due)
+_forget = single_flight(forget_old_messages)
 
 
 @shared_task(name="monitoring.heartbeat")
@@ -31,3 +38,15 @@ def report_parked_events() -> None:
             subject=f"{parked.consumer}:{parked.event_id}",
             severity=Alert.Severity.CRITICAL,
         )
+
+
+@shared_task(name=DELIVER)
+def deliver(**_: Any) -> None:
+    """Send the messages that wait; one run per process, so that it never holds a second thread."""
+    _deliver()
+
+
+@shared_task(name="monitoring.forget_messages")
+def forget_messages(**_: Any) -> None:
+    """Drop messages that were told long ago."""
+    _forget()

@@ -1,5 +1,7 @@
 """App configuration."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,7 @@ class RiskManagementConfig(AppConfig):
 
     name = "riskmgmt"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register what people may be told of."""
+        import_module("riskmgmt.notices").register_topics()

@@ -12,5 +12,6 @@ class TradingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the ledger's durable consumer."""
+        """Register the ledger's durable consumers and what people may be told of."""
         import_module("trading.consumers").register_consumers()
+        import_module("trading.notices").register_topics()

@@ -177,6 +177,14 @@ def reset(*, user: User, by: Principal) -> None:
 
 
 @transaction.atomic
+def reseal(device: TotpDevice) -> None:
+    """Seal the secret under the key that writes now; the row is for the caller to save. Raises
+    SealError.
+    """
+    place = _place(device.user)
+    device.secret_sealed = seal(unseal(device.secret_sealed, place=place), place=place)
+
+
 def _remove(user: User) -> None:
     TotpDevice.objects.filter(user=user).delete()
     RecoveryCode.objects.filter(user=user).delete()

@@ -12,5 +12,6 @@ class WebhooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the durable consumer that finishes signals."""
+        """Register the durable consumer that finishes signals, and what people may be told of."""
         import_module("webhooks.consumers").register_consumers()
+        import_module("webhooks.notices").register_topics()

@@ -99,6 +99,8 @@ def test_the_links_that_could_cross() -> None:
         "bots.Bot_groups.group",
         "groups.Membership.account",
         "groups.Membership.group",
+        "monitoring.OutgoingMessage.channel",
+        "monitoring.OutgoingMessage.event",
         "trading.CashFlow.account",
         "trading.Command.account",
         "trading.Command.execution",

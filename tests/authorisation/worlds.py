@@ -15,7 +15,7 @@ from events.models import Event, ParkedEvent
 from events.sequencer import number_events
 from groups.models import Group
 from monitoring.alerts import raise_alert
-from monitoring.models import Alert
+from monitoring.models import Alert, NotificationChannel, OutgoingMessage
 from riskmgmt.models import KillSwitch, Reservation, RiskLimit
 from tests.dashboard.world import World, fill, make_execution, make_order, make_world
 from trading.models import (
@@ -74,7 +74,24 @@ def whole_world(name: str) -> World:
     number_events()
     event = Event.objects.filter(organisation=organisation).latest("pk")
     ParkedEvent.objects.create(consumer="test", event=event, error=f"{name} failure")
+    _fill_channels(world, event)
     return world
+
+
+def _fill_channels(world: World, event: Event) -> None:
+    channel = NotificationChannel(
+        organisation=world.organisation, name=f"{world.organisation.name} channel", scheme="jsons"
+    )
+    channel.set_address("jsons://MARKER-channel-address")
+    channel.save()
+    OutgoingMessage.objects.create(
+        channel=channel,
+        event=event,
+        topic="fills",
+        severity="info",
+        title=f"{world.organisation.name} message",
+        happened_at=event.created_at,
+    )
 
 
 def _fill_ledger(world: World) -> None:

@@ -14,6 +14,7 @@ from django.conf import settings
         ("trading.sweep", "maintenance"),
         ("trading.reconcile", "maintenance"),
         ("monitoring.heartbeat", "maintenance"),
+        ("monitoring.deliver", "notifications"),
     ],
 )
 def test_task_goes_to_the_queue_of_its_kind(task: str, queue: str) -> None:

@@ -76,6 +76,7 @@ from tradingplatform.settings.mail import (
     PASSWORD_RESET_TOKEN_TTL_SECS,
     PUBLIC_URL,
 )
+from tradingplatform.settings.outward import NOTIFY_PRIVATE_ADDRESSES, OUTGOING_ADDRESS_URL
 from tradingplatform.settings.trading import (
     BALANCE_MAX_AGE_SECONDS,
     CRASH_AT,

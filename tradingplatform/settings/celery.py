@@ -38,11 +38,13 @@ CELERY_TASK_QUEUES = (
     *(Queue(f"execution.{lane}") for lane in range(EXECUTION_LANES)),
     Queue("events"),
     Queue("maintenance"),
+    Queue("notifications"),
 )
 CELERY_TASK_ROUTES = (
     {
         "trading.execute": {"queue": "execution"},
         "events.*": {"queue": "events"},
+        "monitoring.deliver": {"queue": "notifications"},
     },
 )
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -60,6 +62,8 @@ _PERIODS = {
     "marketdata.refresh_quotes": 5.0,
     "webhooks.sweep": 2.0,
     "monitoring.heartbeat": 10.0,
+    "monitoring.deliver": 5.0,
+    "monitoring.forget_messages": 3600.0,
     "users.forget_attempts": 600.0,
     "dashboard.forget_log_ins": 21_600.0,
 }

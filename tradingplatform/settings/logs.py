@@ -90,6 +90,9 @@ LOGGING: dict[str, Any] = {
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
         # At DEBUG it prints requests with headers and signatures.
         "ccxt": {"level": "WARNING"},
+        # They print addresses of notification channels, which are credentials.
+        "apprise": {"handlers": [], "level": "WARNING", "propagate": False},
+        "urllib3": {"level": "WARNING"},
         # Every statement, every frame: noise that hides the platform's own words.
         "django.db.backends": {"level": "INFO" if LOG_LEVEL == "DEBUG" else LOG_LEVEL},
         # A line for every wake-up of every second.

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from tradingplatform.backends import check_distributed
 from tradingplatform.celery import app
 
-ALL_QUEUES = "execution,events,maintenance"
+ALL_QUEUES = "execution,events,maintenance,notifications"
 
 
 class Command(BaseCommand):
