@@ -272,6 +272,13 @@ class CcxtClient:
         right = told.get(self._connection.quirks.trade_right)
         return right if isinstance(right, bool) else None
 
+    async def may_withdraw(self) -> bool | None:
+        """By the venue's own question about keys, where it has one."""
+        question = self._connection.quirks.key_question
+        if question is None:
+            return None
+        return question.may_withdraw(await self._read(getattr(self._exchange, question.method)))
+
     async def is_hedged(self, symbol: str = "") -> bool:
         """As the venue's position mode says; where ccxt cannot ask for it, as the rows of its
         positions say (empty ones too: Bybit tells the mode per symbol in them).

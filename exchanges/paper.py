@@ -202,6 +202,10 @@ class PaperClient:
         """Always: the book is our own."""
         return True
 
+    async def may_withdraw(self) -> bool | None:
+        """Not asked: a paper account's key stays unused."""
+        return None
+
     async def count_down(self, symbol: str, seconds: int) -> None:
         """Orders of ours rest nowhere but here: always NOT_SENT."""
         raise not_supported("a book of our own has no countdown")

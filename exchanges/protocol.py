@@ -257,6 +257,12 @@ class VenueClient(Protocol):
         """Whether the account's key may place orders; None where the venue does not tell."""
         ...
 
+    async def may_withdraw(self) -> bool | None:
+        """Whether whoever holds the account's key can take money away; None where the venue does
+        not tell.
+        """
+        ...
+
     async def count_down(self, symbol: str, seconds: int) -> None:
         """Start the venue's countdown to cancelling all orders anew, 0 stops it; of one symbol, or
         of the whole account where the venue knows no other (``quirks.countdown``). NOT_SENT

@@ -46,6 +46,10 @@ class ShadowClient(PaperClient):
         """Whether the real key could, had it to."""
         return await self._real.may_trade()
 
+    async def may_withdraw(self) -> bool | None:
+        """Whether the real key can."""
+        return await self._real.may_withdraw()
+
     async def tick(self, quote: Quote) -> list[VenueTrade]:
         """As on paper; a stale quote moves nothing."""
         return await super().tick(quote) if self._is_fresh(quote) else []

@@ -64,6 +64,11 @@ class Alert(models.Model):
         return f"{self.severity} {self.code}"
 
 
+def beat_of(queue: str) -> str:
+    """The name under which the workers of a queue show that they live."""
+    return f"queue {queue}"
+
+
 class Heartbeat(models.Model):
     """The last sign of life of a part of the platform, written by the part itself."""
 

@@ -12,20 +12,22 @@ from events.models import ParkedEvent
 from .alerts import raise_alert
 from .delivery import deliver_due
 from .delivery import forget_messages as forget_old_messages
-from .models import Alert, Heartbeat
+from .models import Alert, Heartbeat, beat_of
 from .notices import DELIVER
 
+MAINTENANCE = "maintenance"
 _deliver = single_flight(deliver_due)
 _forget = single_flight(forget_old_messages)
 
 
 @shared_task(name="monitoring.heartbeat")
-def heartbeat(**_: Any) -> None:
-    """Write that workers and beat are alive; the health page shows the age."""
+def heartbeat(*, queue: str = MAINTENANCE, **_: Any) -> None:
+    """Write that beat, the broker and a worker of this queue are alive."""
     Heartbeat.objects.update_or_create(
-        name="worker", defaults={"at": now(), "details": {"host": socket.gethostname()}}
+        name=beat_of(queue), defaults={"at": now(), "details": {"host": socket.gethostname()}}
     )
-    report_parked_events()
+    if queue == MAINTENANCE:
+        report_parked_events()
 
 
 def report_parked_events() -> None:

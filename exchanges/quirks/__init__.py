@@ -26,6 +26,7 @@ from .shape import (
     SCAN,
     WITH_PRICE,
     Countdown,
+    KeyQuestion,
     Quirks,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "SCAN",
     "WITH_PRICE",
     "Countdown",
+    "KeyQuestion",
     "Quirks",
     "needs_passphrase",
     "quirks_of",

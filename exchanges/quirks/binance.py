@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from .shape import DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Countdown, Quirks, meaning
+from .shape import (
+    DAY_MS,
+    FETCH,
+    HEDGE_UNIFIED,
+    PRIVATE_STREAMS,
+    Countdown,
+    KeyQuestion,
+    Quirks,
+    meaning,
+)
 
 RECV_WINDOW_MS = 5_000
 
@@ -41,6 +50,13 @@ def _countdown(market_id: str, milliseconds: int) -> tuple[str, tuple[Any, ...]]
     return "fapiPrivatePostCountdownCancelAll", (params,)
 
 
+def _may_withdraw(told: Any) -> bool | None:
+    right = told.get("enableWithdrawals") if isinstance(told, dict) else None
+    return right if isinstance(right, bool) else None
+
+
+_KEY = KeyQuestion("sapiGetAccountApiRestrictions", _may_withdraw)
+
 BINANCE = Quirks(
     lookup=FETCH,
     cancel_id_param="clientOrderId",
@@ -50,6 +66,7 @@ BINANCE = Quirks(
     trade_window_ms=DAY_MS,
     trade_page=1000,
     trade_right="canTrade",
+    key_question=_KEY,
     newest_trades=True,
     triggers=frozenset({"spot"}),
     forced_order_ids=_FORCED,
@@ -83,6 +100,7 @@ BINANCE_USDM = Quirks(
     trade_page=1000,
     hedge=HEDGE_UNIFIED,
     edits=frozenset({"swap"}),
+    key_question=_KEY,
     countdown=Countdown(frozenset({"swap"}), per_symbol=True, weight=10, call=_countdown),
     forced_order_ids=_FORCED,
     pro_streams=PRIVATE_STREAMS,

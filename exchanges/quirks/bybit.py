@@ -1,8 +1,18 @@
 """Bybit, unified account."""
 
-from .shape import DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Quirks, meaning
+from typing import Any
+
+from .shape import DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, KeyQuestion, Quirks, meaning
 
 RECV_WINDOW_MS = 5_000
+
+
+def _may_withdraw(told: Any) -> bool | None:
+    """A key's rights stand in lists by what they are about; this one under ``Wallet``."""
+    result = told.get("result") if isinstance(told, dict) else None
+    rights = result.get("permissions") if isinstance(result, dict) else None
+    return "Withdraw" in (rights.get("Wallet") or ()) if isinstance(rights, dict) else None
+
 
 BYBIT = Quirks(
     lookup=FETCH,
@@ -28,6 +38,7 @@ BYBIT = Quirks(
     edits=frozenset({"spot", "swap"}),
     # On spot they are another kind of order, behind a filter of their own.
     triggers=frozenset({"swap"}),
+    key_question=KeyQuestion("privateGetV5UserQueryApi", _may_withdraw),
     pro_streams=PRIVATE_STREAMS,
     requests_per_second=50,
     burst=500,

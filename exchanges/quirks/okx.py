@@ -1,6 +1,16 @@
 """OKX."""
 
-from .shape import FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Countdown, Quirks, meaning
+from typing import Any
+
+from .shape import FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Countdown, KeyQuestion, Quirks, meaning
+
+
+def _may_withdraw(told: Any) -> bool | None:
+    """``perm`` of the account's configuration is like ``read_only,withdraw,trade``."""
+    rows = told.get("data") if isinstance(told, dict) else None
+    rights = rows[0].get("perm") if rows else None
+    return "withdraw" in rights.split(",") if isinstance(rights, str) else None
+
 
 OKX = Quirks(
     lookup=FETCH,
@@ -20,6 +30,7 @@ OKX = Quirks(
     edits=frozenset({"spot", "swap"}),
     # 10 to 120 s (OKX's API guide, cancel all after).
     countdown=Countdown(frozenset({"spot", "swap"})),
+    key_question=KeyQuestion("privateGetAccountConfig", _may_withdraw),
     pro_streams=PRIVATE_STREAMS,
     spot_options={"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
     swap_options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},

@@ -42,6 +42,16 @@ class Countdown:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyQuestion:
+    """How a venue is asked what a key may do: ccxt's method, and what its raw answer says about
+    withdrawing; None where it says nothing.
+    """
+
+    method: str
+    may_withdraw: Callable[[Any], bool | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Quirks:
     """One venue's differences. Where a figure has no other source named it comes from the venue's
     class in ccxt 4.5.90.
@@ -75,8 +85,8 @@ class Quirks:
     ``unsent_headers`` are ccxt's own headers that credit it with an order (never signed ones);
     ``options`` switch other referrals off. ``forced_order_ids`` begin the client ids of orders that
     the venue makes itself to close a position (liquidation, auto-deleveraging). ``trade_right`` is
-    the word of a balance answer that says whether the key may trade. ``pro_streams`` are the
-    private streams that ccxt.pro has.
+    the word of a balance answer that says whether the key may trade, ``key_question`` how the venue
+    is asked for a key's other rights. ``pro_streams`` are the private streams that ccxt.pro has.
 
     ``stream`` says what ccxt.pro's private streams are good for here: ``trades`` (their trades
     carry the ids that a trade query tells, so they are booked), ``hint`` (not shown yet: a message
@@ -122,6 +132,7 @@ class Quirks:
     unsent_headers: frozenset[str] = frozenset()
     forced_order_ids: tuple[str, ...] = ()
     trade_right: str = ""
+    key_question: KeyQuestion | None = None
     stream: str = ""
     stream_whole_orders: bool = False
     stream_seconds: int = 43_200

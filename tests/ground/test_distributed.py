@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from monitoring.models import Heartbeat
+from monitoring.models import Heartbeat, beat_of
 from tests.ground.ports import free_port
 from tests.ground.servers import Process, answers
 from tests.waiting import wait_until
@@ -33,7 +33,9 @@ def test_beat_wakes_a_worker_and_web_answers(
     processes += [beat, worker, web]
     wait_until(lambda: answers(port, "/healthz"), lambda: web.output)
     assert httpx.get(f"http://127.0.0.1:{port}/healthz").json()["mode"] == "distributed"
-    wait_until(lambda: Heartbeat.objects.filter(name="worker").exists(), lambda: worker.output)
+    wait_until(lambda: Heartbeat.objects.count() == 4, lambda: worker.output)
+    queues = ("events", "execution", "maintenance", "notifications")
+    assert set(Heartbeat.objects.values_list("name", flat=True)) == set(map(beat_of, queues))
 
     assert web.end(signal.SIGTERM) == 0
     assert beat.end(signal.SIGTERM) == 0

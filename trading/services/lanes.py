@@ -224,6 +224,12 @@ def owned() -> frozenset[int]:
     return here.owned()
 
 
+def unowned() -> list[int]:
+    """The lanes that no process holds now, by the database's clock."""
+    held = LaneLease.objects.exclude(_is_free()).values_list("lane", flat=True)
+    return sorted(set(range(int(settings.EXECUTION_LANES))) - set(held))
+
+
 def holds(account_id: int) -> bool:
     """Whether this process holds the account's lane now."""
     return lane_of(account_id) in owned()

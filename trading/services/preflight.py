@@ -19,7 +19,7 @@ from common.money import EXACT, ZERO, divided, floored, multiplied, plain
 from common.principal import Principal
 from exchanges.gateway import gateway
 from exchanges.outcomes import VenueError
-from exchanges.protocol import MarketRules, VenueBalance
+from exchanges.protocol import MarketRules, VenueBalance, VenueClient
 from trading.brackets import STOP, TARGET, is_right_side, leg_price
 from trading.models import Order
 from trading.sizing import Basis, fit_quantity
@@ -80,10 +80,13 @@ class Preflight:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the venue said when it was asked: our clock minus its own, and the account's state."""
+    """What the venue said when it was asked: our clock minus its own, and the account's state; None
+    for rights that it does not tell or was not asked about.
+    """
 
     clock_ms: int = 0
     may_trade: bool | None = None
+    may_withdraw: bool | None = None
     balances: dict[str, VenueBalance] = field(default_factory=dict)
     problem: str = ""
 
@@ -183,29 +186,28 @@ def _venue_checks(order: Order, seen: Seen, told: Told) -> Iterator[Check]:
         yield from _legs(order, seen.rules)
 
 
-def ask_account(seat: Account) -> Told:
-    """Ask the venue with the account's key; what went wrong is in ``problem``, never raised."""
-    return ask_accounts([seat])[0]
+def ask_accounts(seats: Sequence[Account], *, with_withdrawing: bool = False) -> list[Told]:
+    """Ask the accounts' venues with their keys, all at once; the answers in their order, and what
+    went wrong is in ``problem``, never raised.
 
-
-def ask_accounts(seats: Sequence[Account]) -> list[Told]:
-    """The same for several accounts, all at once, in their order."""
+    ``with_withdrawing`` asks for the right to withdraw, too, with one more request for each.
+    """
     if not seats:
         return []
     try:
-        return gateway().run(_ask_all(seats), timeout=ASK_SECONDS + 1)
+        return gateway().run(_ask_all(seats, with_withdrawing), timeout=ASK_SECONDS + 1)
     except VenueError as error:  # the loop itself did not come round
         return [Told(problem=error.code)] * len(seats)
 
 
-async def _ask_all(seats: Sequence[Account]) -> list[Told]:
-    return await asyncio.gather(*(_ask(seat) for seat in seats))
+async def _ask_all(seats: Sequence[Account], with_withdrawing: bool) -> list[Told]:
+    return await asyncio.gather(*(_ask(seat, with_withdrawing) for seat in seats))
 
 
-async def _ask(seat: Account) -> Told:
+async def _ask(seat: Account, with_withdrawing: bool) -> Told:
     try:
         demand_address(seat)
-        return await asyncio.wait_for(_ask_venue(seat), ASK_SECONDS)
+        return await asyncio.wait_for(_ask_venue(seat, with_withdrawing), ASK_SECONDS)
     except (VenueError, DomainError) as error:
         return Told(problem=error.code)
     except SealError:
@@ -214,14 +216,23 @@ async def _ask(seat: Account) -> Told:
         return Told(problem="timeout")
 
 
-async def _ask_venue(seat: Account) -> Told:
+async def _ask_venue(seat: Account, with_withdrawing: bool) -> Told:
     client = await gateway().client(account_ref(seat))
     connection = await gateway().connection(venue_of(seat), seat.market_type)
     return Told(
         clock_ms=0 if seat.book in SIMULATED else connection.clock_offset_ms,
         may_trade=await client.may_trade(),
+        may_withdraw=await _may_withdraw(client) if with_withdrawing else None,
         balances=await client.balances(),
     )
+
+
+async def _may_withdraw(client: VenueClient) -> bool | None:
+    """A key may be good for all else and not be told its rights: a testnet has no such question."""
+    try:
+        return await client.may_withdraw()
+    except VenueError:
+        return None
 
 
 def _funds(order: Order, rules: MarketRules, balances: dict[str, VenueBalance]) -> Check:

@@ -61,7 +61,6 @@ _PERIODS = {
     "trading.thin_out_readings": 3600.0,
     "marketdata.refresh_quotes": 5.0,
     "webhooks.sweep": 2.0,
-    "monitoring.heartbeat": 10.0,
     "monitoring.deliver": 5.0,
     "monitoring.forget_messages": 3600.0,
     "users.forget_attempts": 600.0,
@@ -70,4 +69,16 @@ _PERIODS = {
 CELERY_BEAT_SCHEDULE = {
     name: {"task": name, "schedule": period, "options": {"expire_seconds": max(int(period) * 2, 5)}}
     for name, period in _PERIODS.items()
+}
+# A sign of life goes through every queue, so that one without a worker is seen. The queues of
+# lanes have leases of their own.
+_BEATS = ("execution", "events", "maintenance", "notifications")
+CELERY_BEAT_SCHEDULE |= {
+    f"monitoring.heartbeat.{queue}": {
+        "task": "monitoring.heartbeat",
+        "schedule": 10.0,
+        "kwargs": {"queue": queue},
+        "options": {"queue": queue, "expire_seconds": 20},
+    }
+    for queue in _BEATS
 }

@@ -13,9 +13,9 @@ class Command(TerminalCommand):
     """``doctor``"""
 
     help = (
-        "Settings, database, Redis, workers, each account's key, clock and position mode, mail and "
-        "the address to whitelist; nothing is changed. Whether a key may withdraw is not read: "
-        "look at the exchange. Examples: doctor | doctor --json"
+        "Settings, database, Redis, a worker for each queue and lane, each account's key, its right"
+        " to withdraw, clock and position mode, notification channels, mail and the address to "
+        "whitelist; nothing is changed. Examples: doctor | doctor --json"
     )
     requires_system_checks = ()
 
