@@ -1,7 +1,12 @@
-"""Time: aware UTC datetimes inside, milliseconds since the epoch at the exchanges' border."""
+"""Time: aware UTC datetimes inside, milliseconds since the epoch at the exchanges' border, people's
+time zones by their IANA names.
+"""
 
 import time
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from .errors import Invalid
 
 
 def now() -> datetime:
@@ -27,3 +32,14 @@ def from_ms(milliseconds: int) -> datetime:
 def iso(moment: datetime) -> str:
     """ISO 8601 in UTC with milliseconds and a ``Z``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """An IANA time zone; raises Invalid naming the parameter ``time_zone``."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Invalid(
+            "There is no such time zone.",
+            fields={"time_zone": "must be an IANA name such as Europe/Warsaw"},
+        ) from error

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import groupby, pairwise
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from common.errors import Invalid
 
@@ -73,17 +73,6 @@ class Span:
     def _dates(self) -> Iterator[date]:
         for number in range((self.last - self.first).days + 1):
             yield self.first + timedelta(days=number)
-
-
-def zone_named(name: str) -> ZoneInfo:
-    """An IANA time zone; raises Invalid naming the parameter ``time_zone``."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Invalid(
-            "There is no such time zone.",
-            fields={"time_zone": "must be an IANA name such as Europe/Warsaw"},
-        ) from error
 
 
 def _key(day: date, interval: str) -> tuple[int, ...]:

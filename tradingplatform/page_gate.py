@@ -7,24 +7,28 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.deprecation import MiddlewareMixin
 
 from surfaces import page_sessions
 from tradingplatform.middleware import PagesOnly
 from users import mfa
+from users.preferences import UTC, zone_of
 
 CONSOLE = "/admin/"
 
 
 class PageGate(PagesOnly, MiddlewareMixin):
     """An ended session counts no more; the console asks for recent activity and, by setting, for
-    a second factor.
+    a second factor. The page is made in the person's time zone.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponse | None:
         """None to go on, else the way to sign in or to enrol."""
         if page_sessions.has_ended(request.session):
             page_sessions.close_page_session(request)
+        # Always set: what serves this page may have served another person's before.
+        timezone.activate(zone_of(request.user) if request.user.is_authenticated else UTC)
         if not request.user.is_authenticated:
             return None
         if request.path_info.startswith(CONSOLE):

@@ -95,6 +95,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         default=False,
         help_text="Has to set a new password, with a reset token, before the next log-in.",
     )
+    time_zone = models.CharField(
+        max_length=64, default="UTC", help_text="IANA name; pages show times in it."
+    )
+    display_currency = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        help_text="Totals are shown in it, too, where a rate is known; empty: in their own alone.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()

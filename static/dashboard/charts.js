@@ -3,7 +3,9 @@
   "use strict";
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 8 });
-  const REFRESH = 5000;
+  const REFRESH = 5000, CLOCK_TICK = 3;
+  const zone = document.body.dataset.zone || "UTC";
+  const stamp = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "short" });
 
   async function read(address) {
     const answer = await fetch(address, { headers: { Accept: "application/json" } });
@@ -23,19 +25,22 @@
     }
   }
 
+  // "2026-11-30 10:01" in the person's time zone.
+  const told = (seconds) => stamp.format(new Date(seconds * 1000));
+
   function say(figure, text) { figure.querySelector("[data-summary]").textContent = text; }
 
   function summary(figure, data) {
     const values = data[1];
     if (!values.length) { say(figure, "No equity has been read yet: the line begins with the first reading."); return; }
     const last = number.format(values[values.length - 1]), low = number.format(Math.min(...values)), high = number.format(Math.max(...values));
-    say(figure, `Now ${last} ${figure.dataset.unit}; lowest ${low}, highest ${high} since ${new Date(data[0][0] * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC.`);
+    say(figure, `Now ${last} ${figure.dataset.unit}; lowest ${low}, highest ${high} since ${told(data[0][0])} ${zone}.`);
   }
 
   function lineOptions(figure) {
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1, size: 4 } };
     return {
-      width: figure.clientWidth, height: 220, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"), legend: { show: false }, cursor: { drag: { x: true, y: false } },
+      width: figure.clientWidth, height: 220, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone), legend: { show: false }, cursor: { drag: { x: true, y: false } },
       axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => number.format(tick)) }],
       series: [{}, { stroke: colour("--accent"), width: 2, points: { show: false } }],
     };
@@ -73,7 +78,8 @@
     return {
       layout: { background: { color: colour("--card") }, textColor: colour("--soft"), attributionLogo: true },
       grid: { vertLines: { color: colour("--line") }, horzLines: { color: colour("--line") } },
-      timeScale: { timeVisible: true, rightOffset: 6, borderColor: colour("--line") }, rightPriceScale: { borderColor: colour("--line") },
+      localization: { timeFormatter: told },
+      timeScale: { timeVisible: true, tickMarkFormatter: (at, kind) => (kind < CLOCK_TICK ? told(at).slice(5, 10) : told(at).slice(11)), rightOffset: 6, borderColor: colour("--line") }, rightPriceScale: { borderColor: colour("--line") },
     };
   }
 
@@ -101,7 +107,7 @@
     const markers = library.createSeriesMarkers(series, asMarkers(found.fills, found.candles));
     const describe = () => {
       const last = found.candles[found.candles.length - 1];
-      say(figure, last ? `Last close ${number.format(last[4])}; ${found.fills.length} fill${found.fills.length === 1 ? "" : "s"} of this account: ▲ bought, ▼ sold. Times in UTC.` : "The venue has no candles for this symbol.");
+      say(figure, last ? `Last close ${number.format(last[4])}; ${found.fills.length} fill${found.fills.length === 1 ? "" : "s"} of this account: ▲ bought, ▼ sold. Times in ${zone}.` : "The venue has no candles for this symbol.");
     };
     describe();
     document.addEventListener("themechange", () => { chart.applyOptions(chartColours()); series.applyOptions(candleColours()); markers.setMarkers(asMarkers(found.fills, found.candles)); });

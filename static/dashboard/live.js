@@ -146,7 +146,8 @@
       let text = ago(seconds);
       if (element.dataset.age === "figure") {
         const stale = seconds >= 60;
-        if (stale) text = `stale since ${at.toISOString().slice(11, 19)} UTC`;
+        // The page's title tells the time in the person's zone: "read 2026-11-30 10:01:02 CET, 09:01:02 UTC".
+        if (stale) text = `stale since ${element.title.slice(16).split(",")[0]}`;
         element.classList.toggle("stale", stale);
         element.classList.toggle("old", seconds >= 5 && !stale);
       }

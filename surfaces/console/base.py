@@ -5,6 +5,7 @@ This is the only module that names the admin theme, so that it can be taken out 
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -12,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 from import_export.admin import ExportMixin
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin as ThemedAdmin
@@ -303,7 +305,9 @@ class ExportAdmin(ExportMixin, ReadOnlyAdmin):
         count = queryset[: self.most_exported + 1].count()
         if count > self.most_exported:
             raise ValueError(f"More than {self.most_exported:,} rows: narrow the filter.")
-        data = super().get_export_data(file_format, request, queryset, **kwargs)
+        # A file is read elsewhere and by others: its times are UTC, whoever takes it.
+        with timezone.override(UTC):
+            data = super().get_export_data(file_format, request, queryset, **kwargs)
         told = {"rows": count, "query": request.GET.urlencode()[:500]}
         name = self.opts.model_name
         audit(acting_principal(request), f"console.{name}.exported", target=name, after=told)

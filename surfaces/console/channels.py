@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldBooleanWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldBooleanWidget
 
 from common.errors import Unavailable
 from common.principal import Principal
@@ -38,7 +38,7 @@ def topics_field() -> Any:
     return forms.MultipleChoiceField(
         label="Tells of",
         choices=lambda: [(topic.name, topic.label) for topic in topics()],
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="At most ten messages a minute go out; more are told together as one.",
     )
 
@@ -87,7 +87,7 @@ def _delete(row: Any, order: Order) -> None:
 def _try_out(row: Any, order: Order) -> None:
     result = channels.try_out(principal=order.principal, channel=row)
     if result != SENT:
-        raise Unavailable(f"The message did not arrive: {told(result)}.", code=result)
+        raise Unavailable(f"The message did not arrive: {told(result)}.", code="not_delivered")
 
 
 @admin.register(NotificationChannel)

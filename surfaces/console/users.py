@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group as DjangoGroup
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.timezone import localtime
 
 from accounts.models import AccountGrant
 from common.errors import Denied
@@ -246,7 +247,7 @@ class UserAdmin(ConsoleAdmin):
                 title=f"New password of {user.username}",
                 label="Hand this address to the person, over a channel you trust.",
                 secret=f"{page}?token={issued.token}",
-                note=f"Good once, until {issued.expires_at:%Y-%m-%d %H:%M} UTC. "
+                note=f"Good once, until {localtime(issued.expires_at):%Y-%m-%d %H:%M %Z}. "
                 f"{issued.ended_sessions} sessions ended.",
                 onward=reverse("admin:users_user_change", args=[user.pk]),
             )

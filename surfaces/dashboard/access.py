@@ -1,8 +1,10 @@
 """Who may see a page: the session of Django's login becomes a principal, errors become pages."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth import get_user
 from django.contrib.auth.views import redirect_to_login
@@ -28,6 +30,7 @@ from surfaces.authentication import request_address
 from surfaces.limits import Bucket, admit_caller
 from surfaces.page_sessions import has_ended
 from surfaces.policy import Policy, policy_of
+from users.preferences import zone_of
 
 View = Callable[..., HttpResponse]
 # Knows the configured session engine.
@@ -102,11 +105,20 @@ def error_page(request: HttpRequest, error: DomainError) -> HttpResponse:
     return response
 
 
-def principal_of_session_key(session_key: str, *, address: str = "") -> Principal | None:
-    """The principal of a live session, read anew from the database; None once it has ended."""
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The person behind a live session, and how pages speak to it."""
+
+    principal: Principal
+    zone: ZoneInfo
+    currency: str
+
+
+def visitor_of_session_key(session_key: str, *, address: str = "") -> Visitor | None:
+    """Who has a live session, read anew from the database; None once it has ended."""
     carrier = HttpRequest()
     carrier.session = _sessions.SessionStore(session_key)
     user = get_user(carrier)
     if not user.is_authenticated or has_ended(carrier.session):
         return None
-    return principal_of_user(user, address=address)
+    return Visitor(principal_of_user(user, address=address), zone_of(user), user.display_currency)

@@ -17,6 +17,7 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
 from django.template.loader import render_to_string
+from django.utils import timezone
 
 from common.clock import now
 from common.errors import TooMany
@@ -30,7 +31,7 @@ from surfaces.live.handshake import read_handshake
 from surfaces.live.refusals import BAD_REQUEST, NOT_AUTHENTICATED, TOO_FAST
 from surfaces.policy import Policy
 
-from .access import principal_of_session_key
+from .access import Visitor, visitor_of_session_key
 from .figures import summary
 from .rows import LISTS, fragments, touched
 
@@ -48,7 +49,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     """One open page. ``after_id`` is where it stands, ``lists`` what it shows."""
 
     policy = Policy.AUTHENTICATED
-    principal: Principal
+    visitor: Visitor
     after_id: int
     wanted: tuple[str, ...]
 
@@ -64,22 +65,27 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return
         await self.accept()
         try:
-            principal = await database_sync_to_async(self._admitted)()
+            visitor = await database_sync_to_async(self._admitted)()
         except TooMany:
             await self.close(TOO_FAST)
             return
-        if principal is None:
+        if visitor is None:
             await self.close(NOT_AUTHENTICATED)
             return
         if not self._read_query():
             await self.close(BAD_REQUEST)
             return
-        self.principal = principal
+        self.visitor = visitor
         self.news = asyncio.Event()
-        self.group = stream_group(principal.organisation_id)
+        self.group = stream_group(self.principal.organisation_id)
         await self.channel_layer.group_add(self.group, self.channel_name)
         self.news.set()
         self.pump = asyncio.create_task(self._run())
+
+    @property
+    def principal(self) -> Principal:
+        """Whose page it is, with the rights of the last look."""
+        return self.visitor.principal
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and end the pump."""
@@ -146,7 +152,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await self.send_json(batch)
 
     def _read_batch(self) -> dict[str, Any] | None:
-        """The next batch, or None when the log has nothing newer."""
+        """The next batch in the person's time zone, or None when the log has nothing newer."""
+        with timezone.override(self.visitor.zone):
+            return self._make_batch()
+
+    def _make_batch(self) -> dict[str, Any] | None:
         events, last_id = read_after(self.principal, self.after_id)
         if last_id == self.after_id:
             return None
@@ -162,7 +172,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             "say": _spoken(events),
         }
         if TOTALS in self.wanted and events:
-            shown = summary(self.principal)
+            shown = summary(self.principal, self.visitor.currency)
             batch["figures"]["totals"] = render_to_string("dashboard/totals.html", shown).strip()
             at = int(now().timestamp())
             batch["equity"] += [
@@ -184,24 +194,25 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.after_id = int(number)
         return True
 
-    def _admitted(self) -> Principal | None:
+    def _admitted(self) -> Visitor | None:
         """Who opens the page, counted with every other opening of a stream; raises TooMany."""
         admit_address(self.address, Bucket.STREAMS)
-        principal = self._read_principal()
-        if principal is not None:
-            admit_caller(principal, Bucket.STREAMS)
-        return principal
+        visitor = self._read_visitor()
+        if visitor is not None:
+            admit_caller(visitor.principal, Bucket.STREAMS)
+        return visitor
 
-    def _read_principal(self) -> Principal | None:
+    def _read_visitor(self) -> Visitor | None:
         key = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME, "")
-        return principal_of_session_key(key, address=self.address) if key else None
+        return visitor_of_session_key(key, address=self.address) if key else None
 
     async def _still_allowed(self) -> bool:
         """Re-read session, user and rights: a role that was taken away ends with the next look."""
-        principal = await database_sync_to_async(self._read_principal)()
-        if principal is None or principal.organisation_id != self.principal.organisation_id:
+        visitor = await database_sync_to_async(self._read_visitor)()
+        own = self.principal.organisation_id
+        if visitor is None or visitor.principal.organisation_id != own:
             return False
-        self.principal = principal
+        self.visitor = visitor
         return True
 
 

@@ -1,19 +1,25 @@
 """The dashboard's own readings: totals per book, counts, equity lines."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, F, Q
+from django.utils import timezone
 
 from accounts.models import Account, EquityPoint
 from bots.models import Bot
 from common.clock import now
+from common.errors import Invalid
 from common.money import ZERO, ExactSum
 from common.principal import Principal
+from exchanges.venues import Venue, resolve
 from monitoring.models import Alert
+from reports.conversion import Rate, rate_between
 from reports.equity import carried_forward
+from reports.periods import midnight
 from riskmgmt.models import KillSwitch, Scope
 from trading import states
 from trading.models import Deal, Order, Position
@@ -25,7 +31,10 @@ UNSURE = (states.UNKNOWN, states.NEEDS_OPERATOR)
 
 @dataclass(slots=True)
 class BookTotal:
-    """Sums over the accounts of one book and currency; ``oldest_at`` is the age of the sum."""
+    """Sums over the accounts of one book and currency; ``oldest_at`` is the age of the sum.
+
+    ``rate`` leads to the display currency, None where none is known or none is wanted.
+    """
 
     book: str
     currency: str
@@ -35,6 +44,13 @@ class BookTotal:
     balance: Decimal = ZERO
     booked: Decimal = ZERO
     oldest_at: datetime | None = None
+    venues: dict[str, Venue] = field(default_factory=dict)
+    rate: Rate | None = None
+
+    @property
+    def converted(self) -> Decimal | None:
+        """The equity in the display currency."""
+        return None if self.rate is None else self.rate.of(self.equity)
 
     @property
     def key(self) -> str:
@@ -42,9 +58,22 @@ class BookTotal:
         return f"{self.book}:{self.currency}"
 
 
+@dataclass(frozen=True, slots=True)
+class BookSum:
+    """All accounts of a book together in the display currency; ``equity`` is None where the rate of
+    some of its currencies, those of ``missing``, is not known.
+    """
+
+    book: str
+    currencies: tuple[str, ...]
+    missing: tuple[str, ...]
+    equity: Decimal | None
+
+
 def start_of_day() -> datetime:
-    """Midnight UTC of today."""
-    return now().replace(hour=0, minute=0, second=0, microsecond=0)
+    """Midnight of today in the time zone that pages are made in."""
+    zone = timezone.get_current_timezone()
+    return midnight(timezone.localdate(now(), zone), zone)
 
 
 def is_stale(account: Account) -> bool:
@@ -61,6 +90,7 @@ def book_totals(principal: Principal) -> list[BookTotal]:
         key = (account.book, account.quote_currency)
         total = totals.setdefault(key, BookTotal(*key))
         owner[account.pk] = total
+        _note_venue(total, account)
         total.accounts += 1
         total.stale += is_stale(account)
         total.equity += account.equity
@@ -71,6 +101,39 @@ def book_totals(principal: Principal) -> list[BookTotal]:
         if row["account_id"] in owner:
             owner[row["account_id"]].booked += (row["gain"] or ZERO) - (row["cost"] or ZERO)
     return list(totals.values())
+
+
+def _note_venue(total: BookTotal, account: Account) -> None:
+    """Prices of a venue that the operator took away are nobody's any more."""
+    try:
+        venue = resolve(account.venue, is_testnet=account.is_testnet)
+    except Invalid:
+        return
+    total.venues[venue.key] = venue
+
+
+def converted(totals: Sequence[BookTotal], currency: str) -> list[BookSum]:
+    """Give the totals their rates into a currency, by prices at their own accounts' venues; sums of
+    the books that have several currencies. Books are never added up with each other.
+    """
+    if not currency:
+        return []
+    by_book: dict[str, list[BookTotal]] = {}
+    for total in totals:
+        total.rate = rate_between(list(total.venues.values()), total.currency, currency)
+        by_book.setdefault(total.book, []).append(total)
+    return [_sum_of(book, rows) for book, rows in by_book.items() if len(rows) > 1]
+
+
+def _sum_of(book: str, totals: Sequence[BookTotal]) -> BookSum:
+    worth = [total.converted for total in totals]
+    known = [each for each in worth if each is not None]
+    return BookSum(
+        book=book,
+        currencies=tuple(total.currency for total in totals),
+        missing=tuple(total.currency for total in totals if total.rate is None),
+        equity=sum(known, ZERO) if len(known) == len(worth) else None,
+    )
 
 
 def _booked_today(principal: Principal) -> Any:
@@ -108,11 +171,13 @@ def active_alerts(principal: Principal) -> list[Alert]:
     return list(Alert.objects.visible_to(principal).filter(state=Alert.State.ACTIVE)[:20])
 
 
-def summary(principal: Principal) -> dict[str, Any]:
-    """Everything above the fold of the overview."""
+def summary(principal: Principal, currency: str = "") -> dict[str, Any]:
+    """Everything above the fold of the overview; totals in ``currency``, too, where it is named."""
     totals = book_totals(principal)
     return {
         "totals": totals,
+        "sums": converted(totals, currency),
+        "currency": currency,
         "accounts": sum(total.accounts for total in totals),
         "stale": sum(total.stale for total in totals),
         "counts": order_counts(principal),

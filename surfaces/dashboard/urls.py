@@ -12,6 +12,7 @@ from .views import (
     reset,
     second_factor,
     security,
+    settings,
     signals,
     ticket,
 )
@@ -24,6 +25,7 @@ urlpatterns = [
     path("login/code/", entrance.code, name="code"),
     path("logout/", entrance.leave, name="logout"),
     path("reset/", reset.reset, name="reset"),
+    path("settings/", settings.settings, name="settings"),
     path("security/", security.security, name="security"),
     path("security/password/", security.password, name="password"),
     path("security/sessions/<uuid:sid>/end/", security.end_session, name="end_session"),

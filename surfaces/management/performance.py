@@ -10,12 +10,12 @@ from rest_framework.response import Response
 
 from accounts.models import Account
 from bots.models import Bot
-from common.clock import iso, now
+from common.clock import iso, now, zone_named
 from common.errors import Invalid
 from groups.models import Group
 from reports.accounts import details_of
 from reports.bots import bot_accounts
-from reports.periods import DAY, INTERVALS, MONTH, WEEK, Span, zone_named
+from reports.periods import DAY, INTERVALS, MONTH, WEEK, Span
 from reports.track_records import Figures, TrackRecord, track_record, track_records, unrealised_of
 from surfaces.filters import known_parameters
 from surfaces.lookups import find

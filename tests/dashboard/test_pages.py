@@ -21,6 +21,7 @@ PAGES = (
     "ticket",
     "first_steps",
     "stop",
+    "settings",
 )
 
 

@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from common.clock import zone_named
 from common.errors import Invalid
-from reports.periods import Span, zone_named
+from reports.periods import Span
 
 
 def span(first: str, last: str, zone: str = "UTC") -> Span:

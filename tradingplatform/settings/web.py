@@ -77,6 +77,8 @@ UNFOLD = {
     "SITE_HEADER": "Trading platform",
     "SITE_URL": "/dashboard/",
     "SHOW_HISTORY": True,
+    # The theme's label for a kind of installation; here it names the time zone.
+    "ENVIRONMENT": "surfaces.console.zone.shown_zone",
 }
 
 X_FRAME_OPTIONS = "DENY"

@@ -66,6 +66,23 @@ class Migration(migrations.Migration):
                         help_text="Has to set a new password, with a reset token, before the next log-in.",
                     ),
                 ),
+                (
+                    "time_zone",
+                    models.CharField(
+                        default="UTC",
+                        help_text="IANA name; pages show times in it.",
+                        max_length=64,
+                    ),
+                ),
+                (
+                    "display_currency",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Totals are shown in it, too, where a rate is known; empty: in their own alone.",
+                        max_length=10,
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "groups",

@@ -11,14 +11,14 @@ from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 from accounts.models import Account, Book
-from common.clock import now
+from common.clock import now, zone_named
 from common.csv_cells import as_text
 from common.errors import DomainError
 from common.money import plain
 from common.principal import system_principal
 from common.terminal import USAGE, TerminalCommand
 from events.log import audit
-from reports.periods import DAY, INTERVALS, Span, zone_named
+from reports.periods import DAY, INTERVALS, Span
 from reports.tax import tax_rows, year_span
 from reports.track_records import Figures, track_record
 

@@ -1,10 +1,11 @@
 """How figures, ages, modes and states are written on the pages."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -93,15 +94,22 @@ def _ago(seconds: float) -> str:
     return f"{whole} s ago"
 
 
+def exactly(at: datetime) -> str:
+    """The absolute time in the page's zone, and in UTC where that is another."""
+    local, utc = timezone.localtime(at), timezone.localtime(at, UTC)
+    told = f"{local:%Y-%m-%d %H:%M:%S %Z}"
+    return told if local.utcoffset() == utc.utcoffset() else f"{told}, {utc:%H:%M:%S} UTC"
+
+
 @register.simple_tag
 def moment(at: datetime | None) -> SafeString:
     """When something happened: relative, the absolute time in the title."""
     if at is None:
         return format_html('<span class="none">{}</span>', NOTHING)
     return format_html(
-        '<time datetime="{}" title="{} UTC" data-age="moment">{}</time>',
+        '<time datetime="{}" title="{}" data-age="moment">{}</time>',
         iso(at),
-        at.strftime("%Y-%m-%d %H:%M:%S"),
+        exactly(at),
         _ago((now() - at).total_seconds()),
     )
 
@@ -129,12 +137,13 @@ def age(at: datetime | None) -> SafeString:
         return format_html('<span class="age stale">{}</span>', "never read")
     seconds = (now() - at).total_seconds()
     state = "stale" if seconds >= STALE_SECONDS else "old" if seconds >= OLD_SECONDS else ""
-    text = f"stale since {at:%H:%M:%S} UTC" if state == "stale" else _ago(seconds)
+    since = f"{timezone.localtime(at):%H:%M:%S %Z}"
+    text = f"stale since {since}" if state == "stale" else _ago(seconds)
     return format_html(
-        '<time class="age {}" datetime="{}" title="read {} UTC" data-age="figure">{}</time>',
+        '<time class="age {}" datetime="{}" title="read {}" data-age="figure">{}</time>',
         state,
         iso(at),
-        at.strftime("%Y-%m-%d %H:%M:%S"),
+        exactly(at),
         text,
     )
 

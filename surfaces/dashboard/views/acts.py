@@ -193,5 +193,9 @@ def acknowledge(request: Any, alert_id: int) -> HttpResponse:
         raise NotFound("There is no such alert.", code="alert_not_found")
     settle(alert, state=Alert.State.ACKNOWLEDGED, actor=principal.key)
     if request.htmx:
-        return render(request, "dashboard/totals.html", figures.summary(principal))
+        return render(
+            request,
+            "dashboard/totals.html",
+            figures.summary(principal, request.user.display_currency),
+        )
     return redirect("dashboard:overview")

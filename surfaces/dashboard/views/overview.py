@@ -18,7 +18,7 @@ from webhooks.models import Signal
 def overview(request: Any) -> HttpResponse:
     """Totals per book, what needs attention, the equity line, the newest signals."""
     principal = request.principal
-    context = figures.summary(principal)
+    context = figures.summary(principal, request.user.display_currency)
     newest = rows.prepared(principal, "signals", rows.signals(principal)[:10])
     return render(
         request,
