@@ -15,7 +15,13 @@ class Turns:
 
     def __init__(self, seats: int) -> None:
         self._seats = asyncio.Semaphore(seats)
+        self._asked = 0
         self._last: dict[Hashable, asyncio.Task[None]] = {}
+
+    @property
+    def asked(self) -> int:
+        """How many works were asked for and are not done."""
+        return self._asked
 
     async def run(self, key: Hashable, work: Callable[[], Awaitable[Any]], timeout: float) -> bool:
         """Whether the work was done within ``timeout`` seconds; raises what it raises. Work that
@@ -23,6 +29,7 @@ class Turns:
         """
         task = asyncio.create_task(self._after(self._last.get(key), work))
         self._last[key] = task
+        self._asked += 1
         task.add_done_callback(lambda _: self._forget(key, task))
         try:
             await asyncio.wait({task}, timeout=timeout)
@@ -42,6 +49,7 @@ class Turns:
             await work()
 
     def _forget(self, key: Hashable, task: "asyncio.Task[None]") -> None:
+        self._asked -= 1
         if self._last.get(key) is task:
             del self._last[key]
 

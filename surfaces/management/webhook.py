@@ -39,6 +39,8 @@ CONTENT_TYPES = ("application/json", "text/plain")
 
 # While their senders wait: more routings at once would keep other alerts from being stored.
 ROUTED_AT_ONCE = 2
+# With so many before it a signal is not waited for: the processor has alerts to store.
+CROWD = 20
 
 _store = database_sync_to_async(store, thread_sensitive=False)
 _route = database_sync_to_async(route, thread_sensitive=False)
@@ -65,10 +67,7 @@ async def tradingview(request: HttpRequest, token: str | None = None) -> HttpRes
             body=body, headers=request.headers, token=token, address=request_address(request)
         )
         deadline = started + min(settings.WEBHOOK_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
-        patience = max(deadline - time.monotonic(), 0.0)
-        is_idle = signal.is_duplicate or await _turns().run(
-            signal.bot_id, partial(_route, signal), patience
-        )
+        is_idle = signal.is_duplicate or await _is_routed_by(signal, deadline)
         # While it is being routed, the object belongs to the thread that does it.
         data = await (_known_by(signal, deadline) if is_idle else _answer(signal, 0))
     except DomainError as error:
@@ -153,9 +152,13 @@ def _alert(request: HttpRequest) -> bytes:
     return body
 
 
-def _turns() -> Turns:
-    """Those of the running loop: one bot's signals are routed in the order of their storing."""
-    return _loops.setdefault(asyncio.get_running_loop(), Turns(ROUTED_AT_ONCE))
+async def _is_routed_by(signal: Signal, deadline: float) -> bool:
+    """Have a signal routed in its turn, those of one bot in the order of their storing; whether
+    nobody works on it any more. Raises Invalid.
+    """
+    turns = _loops.setdefault(asyncio.get_running_loop(), Turns(ROUTED_AT_ONCE))
+    patience = 0.0 if turns.asked >= CROWD else max(deadline - time.monotonic(), 0.0)
+    return await turns.run(signal.bot_id, partial(_route, signal), patience)
 
 
 async def _known_by(signal: Signal, deadline: float) -> dict[str, Any]:

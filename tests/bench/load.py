@@ -51,7 +51,7 @@ class Load:
         """
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             began, running, count = time.monotonic(), set(), 0
-            while (elapsed := time.monotonic() - began) < pace.seconds:
+            while count < pace.seconds * pace.per_second:
                 is_repeated = pace.repeat_every and self.sent % pace.repeat_every == 0
                 for _ in range(pace.deliveries if is_repeated else 1):
                     task = asyncio.create_task(self._one(session, self.sent))
@@ -59,7 +59,7 @@ class Load:
                     task.add_done_callback(running.discard)
                 self.sent += 1
                 count += 1
-                if not self.early and elapsed >= pace.seconds * EARLY_SHARE:
+                if not self.early and count >= pace.seconds * pace.per_second * EARLY_SHARE:
                     self.early = {each.name: each.memory() for each in processes}
                 due = began + count / pace.per_second
                 await asyncio.sleep(max(0.0, due - time.monotonic()))

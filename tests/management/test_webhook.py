@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.test import Client
 from accounts.models import Account
 from bots.models import Bot
 from bots.services import BotSecrets, create_bot, set_status
+from common.clock import now
 from surfaces import waiting
 from surfaces.management import webhook
 from tests.management.answers import masked, refusal
@@ -20,6 +22,7 @@ from tests.waiting import PATIENCE
 from trading.models import Order
 from webhooks.authentication import sign
 from webhooks.models import Signal
+from webhooks.tasks import sweep
 
 ADDRESS = "/api/v1/webhook/tradingview"
 ALERT = {
@@ -98,6 +101,18 @@ def test_without_a_worker_the_answer_comes_in_time_and_says_pending(
     data = knock(client, ALERT, secret=bot[1].hmac_secret).json()["data"]
     assert 0 <= waited[0] <= longest
     assert (data["success_count"], data["error_count"], data["pending"]) == (0, 0, True)
+
+
+def test_in_a_crowd_the_answer_comes_at_once_and_the_signal_is_routed_all_the_same(
+    client: Client, bot: tuple[Bot, BotSecrets], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "CROWD", 0)
+    data = knock(client, ALERT, secret=bot[1].hmac_secret).json()["data"]
+    assert (data["success_count"], data["error_count"], data["pending"]) == (0, 0, True)
+    # The test client's loop ends with the answer, as a server's does when it is killed.
+    Signal.objects.update(received_at=now() - timedelta(seconds=6))
+    sweep()
+    assert (Signal.objects.get().state, Order.objects.count()) == ("routed", 2)
 
 
 def test_wrong_secrets_and_unknown_bots_get_the_same_401(

@@ -41,12 +41,13 @@ async def asked(turns: Turns, works: Works, *asks: tuple[str, str]) -> list[asyn
 async def test_only_so_many_run_at_once_and_all_come_to_their_turn() -> None:
     works, turns = Works(), Turns(2)
     tasks = await asked(turns, works, ("a", "a1"), ("b", "b1"), ("c", "c1"))
-    assert works.running == ["a1", "b1"]
+    assert (works.running, turns.asked) == (["a1", "b1"], 3)
     works.ends["b1"].set()
     await await_until(lambda: works.running == ["a1", "c1"])
     works.ends["a1"].set()
     works.ends["c1"].set()
     assert await asyncio.gather(*tasks) == [True] * 3
+    assert turns.asked == 0
 
 
 async def test_the_works_of_one_key_follow_each_other_though_a_seat_is_free() -> None:
