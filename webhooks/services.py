@@ -108,6 +108,22 @@ def is_unrouted(signal: Signal) -> bool:
     return signal.execution is None and signal.state == Signal.State.RECEIVED
 
 
+def answer_stored(signal: Signal) -> dict[str, Any]:
+    """What is known of a new signal that is not routed yet; asks the database nothing."""
+    return {
+        "correlation_id": signal.correlation_id,
+        "state": Signal.State.RECEIVED,
+        "bot": signal.bot.name,
+        "duplicate": False,
+        "reason_code": "",
+        "message": "",
+        "success_count": 0,
+        "error_count": 0,
+        "pending": True,
+        "results": [],
+    }
+
+
 def answer(signal: Signal, wait: float = 0.0, *, reader: Principal | None = None) -> dict[str, Any]:
     """What is known of a signal by now, waiting up to ``wait`` seconds (blocking) for its legs.
 
@@ -122,10 +138,8 @@ def answer(signal: Signal, wait: float = 0.0, *, reader: Principal | None = None
         results = legs(signal.execution, reader)
     success_count, error_count = counts(results)
     waits = signal.state == Signal.State.RECEIVED
-    return {
-        "correlation_id": signal.correlation_id,
+    return answer_stored(signal) | {
         "state": signal.state,
-        "bot": signal.bot.name,
         "duplicate": is_duplicate,
         "reason_code": signal.reason_code,
         "message": signal.message,

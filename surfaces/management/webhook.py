@@ -28,7 +28,7 @@ from surfaces.turns import Turns
 from surfaces.waiting import settled
 from webhooks.dry_run import dry_run
 from webhooks.models import Signal
-from webhooks.services import answer, is_unrouted, route, store
+from webhooks.services import answer, answer_stored, is_unrouted, route, store
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +67,10 @@ async def tradingview(request: HttpRequest, token: str | None = None) -> HttpRes
             body=body, headers=request.headers, token=token, address=request_address(request)
         )
         deadline = started + min(settings.WEBHOOK_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
-        is_idle = signal.is_duplicate or await _is_routed_by(signal, deadline)
-        # While it is being routed, the object belongs to the thread that does it.
-        data = await (_known_by(signal, deadline) if is_idle else _answer(signal, 0))
+        if signal.is_duplicate or await _is_routed_by(signal, deadline):
+            data = await _known_by(signal, deadline)
+        else:
+            data = answer_stored(signal)
     except DomainError as error:
         return error_response(request, error)
     except (OperationalError, InterfaceError) as error:
