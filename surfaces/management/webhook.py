@@ -41,10 +41,11 @@ CONTENT_TYPES = ("application/json", "text/plain")
 ROUTED_AT_ONCE = 2
 # With so many before it a signal is not waited for: the processor has alerts to store.
 CROWD = 20
+# Routing gives way to storing for so long at most.
+LOOKS_FOR_CALM, CALM_PAUSE_SECONDS = 25, 0.02
 
 _store = database_sync_to_async(store, thread_sensitive=False)
 _route = database_sync_to_async(route, thread_sensitive=False)
-_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
 _answer = database_sync_to_async(answer, thread_sensitive=False)
 _look_for_route = database_sync_to_async(is_unrouted, thread_sensitive=False)
 
@@ -63,11 +64,11 @@ async def tradingview(request: HttpRequest, token: str | None = None) -> HttpRes
     started = time.monotonic()
     try:
         body = _alert(request)
-        signal = await _store(
+        signal = await _entrance().store(
             body=body, headers=request.headers, token=token, address=request_address(request)
         )
         deadline = started + min(settings.WEBHOOK_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
-        if signal.is_duplicate or await _is_routed_by(signal, deadline):
+        if signal.is_duplicate or await _entrance().is_routed_by(signal, deadline):
             data = await _known_by(signal, deadline)
         else:
             data = answer_stored(signal)
@@ -153,13 +154,42 @@ def _alert(request: HttpRequest) -> bytes:
     return body
 
 
-async def _is_routed_by(signal: Signal, deadline: float) -> bool:
-    """Have a signal routed in its turn, those of one bot in the order of their storing; whether
-    nobody works on it any more. Raises Invalid.
-    """
-    turns = _loops.setdefault(asyncio.get_running_loop(), Turns(ROUTED_AT_ONCE))
-    patience = 0.0 if turns.asked >= CROWD else max(deadline - time.monotonic(), 0.0)
-    return await turns.run(signal.bot_id, partial(_route, signal), patience)
+class Entrance:
+    """What goes on in one loop: alerts that are being stored, and signals in their turns."""
+
+    def __init__(self) -> None:
+        self._storing = 0
+        self._turns = Turns(ROUTED_AT_ONCE)
+
+    async def store(self, **alert: Any) -> Signal:
+        """:func:`webhooks.services.store`, in a thread."""
+        self._storing += 1
+        try:
+            return await _store(**alert)
+        finally:
+            self._storing -= 1
+
+    async def is_routed_by(self, signal: Signal, deadline: float) -> bool:
+        """Have a signal routed in its turn, those of one bot in the order of their storing; whether
+        nobody works on it any more. Raises Invalid.
+        """
+        is_crowded = self._turns.asked >= CROWD
+        patience = 0.0 if is_crowded else max(deadline - time.monotonic(), 0.0)
+        return await self._turns.run(signal.bot_id, partial(self._route, signal), patience)
+
+    async def _route(self, signal: Signal) -> None:
+        for _ in range(LOOKS_FOR_CALM):
+            if not self._storing:
+                break
+            await asyncio.sleep(CALM_PAUSE_SECONDS)
+        await _route(signal)
+
+
+_entrances: WeakKeyDictionary[asyncio.AbstractEventLoop, Entrance] = WeakKeyDictionary()
+
+
+def _entrance() -> Entrance:
+    return _entrances.setdefault(asyncio.get_running_loop(), Entrance())
 
 
 async def _known_by(signal: Signal, deadline: float) -> dict[str, Any]:
