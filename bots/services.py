@@ -1,7 +1,7 @@
 """Making bots, changing their status and what they reach."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -17,10 +17,9 @@ from trading.services.closing import orders_to_end, positions_to_end, terminate_
 from trading.services.owners import new_magic_id
 
 from .models import Bot
+from .secrets import BotSecrets, check_secrets
 
 MAX_NAME_LENGTH = 60
-MIN_BODY_SECRET_LENGTH = 16
-MAX_BODY_SECRET_LENGTH = 200
 RESERVED_NAMES = frozenset({"list", "create"})
 
 
@@ -37,14 +36,6 @@ class Ending:
     positions: list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class BotSecrets:
-    """What authenticates a bot's alerts, in the clear this once; empty where the bot has none."""
-
-    path_token: str = field(default="", repr=False)
-    hmac_secret: str = field(default="", repr=False)
-
-
 @transaction.atomic
 def create_bot(
     *,
@@ -57,8 +48,9 @@ def create_bot(
     with_hmac: bool = True,
     with_token: bool = True,
     body_secret: str = "",
+    status: str = Bot.Status.ACTIVE,
 ) -> tuple[Bot, BotSecrets]:
-    """An active bot and its secrets, which are not shown again (a hash or a ciphertext is kept).
+    """A bot and its secrets, which are not shown again (a hash or a ciphertext is kept).
 
     ``body_secret`` is one the caller chose for the alert's text (16 characters at least). Raises
     Denied, Invalid (``no_authentication`` where no way to authenticate is left), Conflict
@@ -66,7 +58,7 @@ def create_bot(
     """
     demand_organisation_wide(principal)
     _check_input(name, base_name, timeframe)
-    _check_secrets(with_hmac or with_token, body_secret)
+    check_secrets(machine_made=with_hmac or with_token, body_secret=body_secret)
     accounts = _visible(Account.objects.visible_to(principal), account_ids, "account_ids")
     groups = _visible(Group.objects.visible_to(principal), group_ids, "group_ids")
     secrets = BotSecrets(
@@ -78,6 +70,7 @@ def create_bot(
         name=name.strip(),
         base_name=base_name.strip(),
         timeframe=timeframe,
+        status=_known_status(status),
         magic_id=new_magic_id(organisation_id=principal.organisation_id),
         path_token_hash=digest(secrets.path_token) if secrets.path_token else "",
         body_secret_hash=digest(body_secret) if body_secret else "",
@@ -98,11 +91,7 @@ def set_status(*, principal: Principal, bot: Bot, status: str) -> Bot:
     Raises Denied, Invalid.
     """
     demand_organisation_wide(principal)
-    wanted = status.upper()
-    if wanted not in Bot.Status.values:
-        raise Invalid(
-            "Unknown status.", fields={"status": f"one of {', '.join(Bot.Status.values)}"}
-        )
+    wanted = _known_status(status)
     row = _locked(principal, bot)
     if row.status == wanted:
         return row
@@ -159,6 +148,53 @@ def disconnect_account(*, principal: Principal, bot: Bot, account: Account) -> B
     )
     _tell(row, "bot.updated")
     return row
+
+
+@transaction.atomic
+def set_connections(
+    *, principal: Principal, bot: Bot, account_ids: Iterable[int], group_ids: Iterable[int]
+) -> Bot:
+    """Let the bot's signals reach these accounts and groups and no others. Raises Denied, NotFound,
+    Invalid for one that does not exist.
+    """
+    demand_organisation_wide(principal)
+    row = _locked(principal, bot)
+    before = _facts(row)
+    row.accounts.set(_visible(Account.objects.visible_to(principal), account_ids, "account_ids"))
+    row.groups.set(_visible(Group.objects.visible_to(principal), group_ids, "group_ids"))
+    after = _facts(row)
+    if after != before:
+        audit(
+            principal,
+            "bot.connections_changed",
+            target=f"bot:{row.pk}",
+            before=before,
+            after=after,
+        )
+        _tell(row, "bot.updated")
+    return row
+
+
+@transaction.atomic
+def renew_path_token(*, principal: Principal, bot: Bot) -> str:
+    """A new token of the bot's own webhook address, in the clear this once; whatever is sent to the
+    old address is refused from then on. Raises Denied, NotFound.
+    """
+    demand_organisation_wide(principal)
+    row = _locked(principal, bot)
+    had_one = bool(row.path_token_hash)
+    token = new_secret_token()
+    row.path_token_hash = digest(token)
+    row.save(update_fields=["path_token_hash"])
+    audit(
+        principal,
+        "bot.path_token_renewed",
+        target=f"bot:{row.pk}",
+        before={"own_address": had_one},
+        after={"own_address": True},
+    )
+    _tell(row, "bot.updated")
+    return token
 
 
 def terminate(
@@ -238,20 +274,14 @@ def _check_input(name: str, base_name: str, timeframe: str) -> None:
         raise Invalid("The bot cannot be made like this.", fields=faults)
 
 
-def _check_secrets(machine_made: bool, body_secret: str) -> None:
-    if not machine_made and not body_secret:
-        raise Invalid("A bot needs a way to authenticate its alerts.", code="no_authentication")
-    if body_secret and not (
-        MIN_BODY_SECRET_LENGTH <= len(body_secret) <= MAX_BODY_SECRET_LENGTH
-        and body_secret.isprintable()
-    ):
+def _known_status(text: str) -> str:
+    """A status in any case; raises Invalid."""
+    wanted = text.upper()
+    if wanted not in Bot.Status.values:
         raise Invalid(
-            "The secret is not usable.",
-            code="weak_secret",
-            fields={
-                "body_secret": f"{MIN_BODY_SECRET_LENGTH} to {MAX_BODY_SECRET_LENGTH} characters"
-            },
+            "Unknown status.", fields={"status": f"one of {', '.join(Bot.Status.values)}"}
         )
+    return wanted
 
 
 def _visible(rows: Any, numbers: Iterable[int], name: str) -> list[Any]:

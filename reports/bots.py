@@ -40,6 +40,12 @@ def bot_accounts(principal: Principal, bot: Bot) -> list[Account]:
     return list(visible.filter(reached).distinct().order_by("pk"))
 
 
+def bots_reaching(principal: Principal, account: Account) -> list[Bot]:
+    """The bots whose signals reach an account, through a group too, by number."""
+    reaching = Q(accounts=account) | Q(groups__memberships__account=account)
+    return list(Bot.objects.visible_to(principal).filter(reaching).distinct().order_by("pk"))
+
+
 def _reached(bot: Bot) -> list[int]:
     """From prefetched rows."""
     own = {account.pk for account in bot.accounts.all()}

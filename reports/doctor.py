@@ -3,7 +3,7 @@
 import smtplib
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from http.client import HTTPException
 from urllib.request import urlopen
@@ -53,7 +53,8 @@ def examine() -> Iterator[Finding]:
         accounts = list(Account.objects.usable().order_by("pk"))
         answers = ask_accounts(accounts, with_withdrawing=True)
         for account, told in zip(accounts, answers, strict=True):
-            yield from _account(account, told)
+            for each in account_findings(account, told):
+                yield replace(each, check=f"account {account.pk} {each.check}")
         yield from _channels()
     yield _mail()
     yield _outgoing()
@@ -102,43 +103,43 @@ def _workers() -> Iterator[Finding]:
         yield Finding("lanes", OK)
 
 
-def _account(account: Account, told: Told) -> Iterator[Finding]:
-    name = f"account {account.pk}"
+def account_findings(account: Account, told: Told) -> Iterator[Finding]:
+    """What an account's exchange told of its key, the clock and the position mode."""
     if told.problem:
-        yield Finding(f"{name} key", FAILED, f"the exchange does not serve it: {told.problem}")
+        yield Finding("key", FAILED, f"the exchange does not serve it: {told.problem}")
         return
-    yield _key(f"{name} key", told)
-    yield _withdrawals(f"{name} withdrawals", told)
+    yield _key(told)
+    yield _withdrawals(told)
     skew = f"{told.clock_ms} ms from the clock of {account.venue}"
     if abs(told.clock_ms) > CLOCK_LIMIT_MS:
-        yield Finding(f"{name} clock", FAILED, f"{skew}: synchronise this machine's clock")
+        yield Finding("clock", FAILED, f"{skew}: synchronise this machine's clock")
     else:
-        yield Finding(f"{name} clock", OK, skew)
+        yield Finding("clock", OK, skew)
     if account.market_type == Account.MarketType.SWAP:
         theirs = account.kept_position_mode
         advice = f"{account.position_mode}, at the exchange {theirs or 'not read yet'}"
-        yield Finding(f"{name} position mode", OK if theirs else WARNING, advice)
+        yield Finding("position mode", OK if theirs else WARNING, advice)
 
 
-def _key(check: str, told: Told) -> Finding:
+def _key(told: Told) -> Finding:
     if told.may_trade is False:
-        return Finding(check, FAILED, "the key may not trade: give it that right")
+        return Finding("key", FAILED, "the key may not trade: give it that right")
     if told.may_trade is None:
-        return Finding(check, WARNING, "answers, but the exchange does not tell its right to trade")
-    return Finding(check, OK, "may trade")
+        return Finding("key", WARNING, "answers, but the exchange does not tell its right to trade")
+    return Finding("key", OK, "may trade")
 
 
-def _withdrawals(check: str, told: Told) -> Finding:
+def _withdrawals(told: Told) -> Finding:
     if told.may_withdraw:
         return Finding(
-            check,
+            "withdrawals",
             WARNING,
             "THE KEY MAY WITHDRAW MONEY: whoever gets hold of it can take all there is; make one "
             "without that right at the exchange and enter it here",
         )
     if told.may_withdraw is None:
-        return Finding(check, OK, "the exchange does not tell: see there that the key may not")
-    return Finding(check, OK, "the key may not withdraw")
+        return Finding("withdrawals", OK, "the exchange does not tell: see there that the key may not")
+    return Finding("withdrawals", OK, "the key may not withdraw")
 
 
 def _channels() -> Iterator[Finding]:

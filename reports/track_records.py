@@ -2,10 +2,11 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import dropwhile
 
 from accounts.models import Account
 from common.clock import now
@@ -14,7 +15,14 @@ from trading.models import Position
 
 from .booked import Booked, booked_by_day, together
 from .equity import Mark, marks_of
-from .formulas import compounded, max_drawdown, sharpe_ratio, sortino_ratio, volatility
+from .formulas import (
+    compounded,
+    drawdowns,
+    max_drawdown,
+    sharpe_ratio,
+    sortino_ratio,
+    volatility,
+)
 from .periods import DAY, Period, Span, midnight
 from .portfolio import DOLLARS
 from .positions import priced
@@ -43,6 +51,18 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a drawn record: what the accounts were worth; by how much, as fractions, the
+    value has grown since the first point and how far it stands below its peak since then.
+    """
+
+    at: datetime
+    equity: Decimal
+    growth: float
+    drawdown: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrackRecord:
     """Accounts of one book and currency over a span. ``marks`` are hourly or daily."""
 
@@ -60,8 +80,7 @@ class TrackRecord:
     @property
     def currency(self) -> str:
         """What money is in; dollars of several kinds are counted one to one."""
-        names = {account.quote_currency for account in self.accounts}
-        return names.pop() if len(names) == 1 else "USD" if names else ""
+        return currency_of(self.accounts)
 
     @property
     def whole(self) -> Figures:
@@ -75,6 +94,24 @@ class TrackRecord:
         return [
             self._figures(period) for period in self.span.periods(interval) if period.start < now()
         ]
+
+    @property
+    def line(self) -> list[Point]:
+        """The record as it is drawn, the oldest first, from when there was something: mark by
+        mark; of an owner day by day, by what it booked.
+        """
+        if self.owner is None:
+            there = dropwhile(lambda mark: not mark.equity, self.marks)
+            steps = [(mark.at, mark.equity, mark.growth) for mark in there]
+        else:
+            days = self._daily(self._days(self.marks))
+            steps = [(marks[-1].at, marks[-1].equity, gain) for marks, gain in days]
+        below = drawdowns(gain for _, _, gain in steps)
+        value, found = 1.0, []
+        for (at, equity, gain), fall in zip(steps, below, strict=True):
+            value *= 1.0 + gain
+            found.append(Point(at, equity, value - 1.0, fall))
+        return found
 
     def _figures(self, period: Period) -> Figures:
         marks = self._marks_within(period.start, period.end)
@@ -108,20 +145,21 @@ class TrackRecord:
         return days
 
     def _returns(self, days: dict[date, list[Mark]]) -> list[float]:
-        """One for each day that had capital: of the accounts, or what the owner booked over what
-        they were worth when the day began.
+        return [gain for _, gain in self._daily(days)]
+
+    def _daily(self, days: dict[date, list[Mark]]) -> Iterator[tuple[list[Mark], float]]:
+        """The marks and the return of each day that had capital: of the accounts, or what the owner
+        booked over what they were worth when the day began.
         """
-        found = []
         for day, marks in days.items():
             joined = _sum(mark.joined for mark in marks)
             capital = self._equity_at(midnight(day, self.span.zone)) + joined
             if capital <= 0:
                 continue
             if self.owner is None:
-                found.append(compounded(mark.growth for mark in marks))
+                yield marks, compounded(mark.growth for mark in marks)
             else:
-                found.append(float(self.booked.get(day, Booked()).net / capital))
-        return found
+                yield marks, float(self.booked.get(day, Booked()).net / capital)
 
     def _date(self, moment: datetime) -> date:
         return (moment - timedelta(microseconds=1)).astimezone(self.span.zone).date()
@@ -165,13 +203,24 @@ def track_record(
 def track_records(
     accounts: Iterable[Account], span: Span, *, owner: int | None = None
 ) -> list[TrackRecord]:
+    """One for each of :func:`parts_of` the accounts."""
+    return [track_record(members, span, owner=owner) for members in parts_of(accounts)]
+
+
+def parts_of(accounts: Iterable[Account]) -> list[list[Account]]:
     """Books and currencies apart, the one with the most accounts first; dollars count as one."""
     parts: dict[tuple[str, str], list[Account]] = defaultdict(list)
     for account in accounts:
         currency = "USD" if account.quote_currency in DOLLARS else account.quote_currency
         parts[account.book, currency].append(account)
     ordered = sorted(parts.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [track_record(members, span, owner=owner) for _, members in ordered]
+    return [members for _, members in ordered]
+
+
+def currency_of(accounts: Iterable[Account]) -> str:
+    """What the money of one part is in; dollars of several kinds are USD."""
+    names = {account.quote_currency for account in accounts}
+    return names.pop() if len(names) == 1 else "USD" if names else ""
 
 
 def unrealised_of(accounts: Sequence[Account]) -> Decimal | None:

@@ -70,6 +70,34 @@
     });
   }
 
+  function signed(value) {
+    const rounded = Math.round(value * 100) / 100;
+    return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${number.format(Math.abs(rounded))} %`;
+  }
+
+  function recordOptions(figure) {
+    const options = lineOptions(figure);
+    options.axes[1].values = (_, ticks) => ticks.map((tick) => `${number.format(tick)} %`);
+    options.series = [{}, { stroke: colour("--accent"), width: 2, points: { show: false } }, { stroke: colour("--bad"), width: 1, fill: `${colour("--bad")}22`, points: { show: false } }];
+    return options;
+  }
+
+  // Return and drawdown in percent; the figure carries its numbers, so that a renewed one is drawn as it comes.
+  function drawRecord(figure) {
+    if (figure.dataset.isDrawn) return;
+    figure.dataset.isDrawn = "yes";
+    const found = JSON.parse(figure.dataset.record);
+    if (found.at.length < 2) { figure.classList.add("blank"); say(figure, "Nothing to draw yet: the line begins with the second reading."); return; }
+    const last = found.growth[found.growth.length - 1];
+    say(figure, `Return ${signed(last)} (line), deepest drawdown ${signed(Math.min(...found.drawdown))} (area below), since ${new Date(found.at[0] * 1000).toISOString().slice(0, 10)}.`);
+    if (!window.uPlot) return;
+    let plot = null;
+    const redraw = () => { if (!figure.isConnected) return; if (plot) plot.destroy(); plot = new uPlot(recordOptions(figure), [found.at, found.growth, found.drawdown], figure); };
+    redraw();
+    document.addEventListener("themechange", redraw);
+    new ResizeObserver(() => { if (plot.width !== figure.clientWidth) plot.setSize({ width: figure.clientWidth, height: 220 }); }).observe(figure);
+  }
+
   function candleColours() {
     return { upColor: colour("--up"), downColor: colour("--down"), wickUpColor: colour("--up"), wickDownColor: colour("--down"), borderVisible: false };
   }
@@ -133,6 +161,9 @@
     });
   }
 
+  const drawRecords = () => document.querySelectorAll("[data-record]").forEach(drawRecord);
+  drawRecords();
+  document.addEventListener("htmx:after:swap", drawRecords);
   document.querySelectorAll("[data-equity]").forEach(drawLine);
   document.querySelectorAll("[data-candles]").forEach(drawCandles);
 })();

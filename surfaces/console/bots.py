@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from bots import services
 from bots.models import Bot
 from common.principal import Principal
+from surfaces.webhook_address import webhook_address
 
 from .actions import Order, confirmed_action
 from .base import HistoryAdmin
@@ -109,7 +110,7 @@ class BotAdmin(HistoryAdmin):
                 "bot": bot,
                 "secrets": secrets,
                 "opts": self.opts,
-                "webhook": request.build_absolute_uri("/api/v1/webhook/tradingview"),
+                "webhook": webhook_address(request, secrets.path_token),
             }
             answer = TemplateResponse(request, "console/bot_secrets.html", context)
             answer["Cache-Control"] = "no-store"

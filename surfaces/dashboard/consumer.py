@@ -33,14 +33,15 @@ from surfaces.policy import Policy
 
 from .access import Visitor, visitor_of_session_key
 from .figures import summary
-from .rows import LISTS, fragments, touched
+from .first_steps import shown_steps
+from .rows import LISTS, fragments, group_points, touched
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_BATCHES = 0.25
 SECONDS_BETWEEN_LOOKS = 2.0
 SECONDS_BETWEEN_CHECKS = 30.0
-TOTALS = "totals"
+TOTALS, STEPS = "totals", "steps"
 TOO_FAR_BEHIND = 5000
 UNAVAILABLE = 4013
 
@@ -165,12 +166,16 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             "type": "batch",
             "last_id": last_id,
             "events": [{"id": event.seq, "kind": event.kind} for event in events],
-            "rows": fragments(self.principal, changed, [w for w in self.wanted if w != TOTALS]),
+            "rows": fragments(
+                self.principal, changed, [name for name in self.wanted if name in LISTS]
+            ),
             "figures": {},
             "equity": [_equity_point(payload) for payload in changed.equity],
             "fills": changed.fills,
             "say": _spoken(events),
         }
+        if "groups" in self.wanted:
+            batch["equity"] += group_points(self.principal, changed)
         if TOTALS in self.wanted and events:
             shown = summary(self.principal, self.visitor.currency)
             batch["figures"]["totals"] = render_to_string("dashboard/totals.html", shown).strip()
@@ -179,6 +184,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                 {"line": total.key, "at": at, "equity": plain(total.equity)}
                 for total in shown["totals"]
             ]
+        if STEPS in self.wanted and events:
+            steps = render_to_string("dashboard/steps.html", shown_steps(self.principal))
+            batch["figures"]["steps"] = steps.strip()
         return batch
 
     def _read_query(self) -> bool:
@@ -187,7 +195,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.wanted = tuple(
             name
             for name in query.get("lists", [""])[0].split(",")
-            if name in LISTS or name == TOTALS
+            if name in LISTS or name in (TOTALS, STEPS)
         )
         if not number.isdecimal() or len(number) > 18:
             return False

@@ -3,15 +3,21 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, Q, QuerySet, prefetch_related_objects
 from django.template.loader import render_to_string
 
 from accounts.models import Account
+from bots.models import Bot
+from common.clock import now
+from common.money import ZERO, plain
 from common.principal import TRADE, Principal
 from events.models import Event
+from groups.models import Group
 from reports.positions import priced
+from reports.track_records import currency_of, parts_of
 from trading import states
 from trading.models import Command, Deal, Order, Position
 from trading.services.folding import DUST
@@ -45,6 +51,16 @@ def signals(principal: Principal) -> QuerySet[Signal]:
     return Signal.objects.visible_to(principal).select_related("bot")
 
 
+def bots(principal: Principal) -> QuerySet[Bot]:
+    """Bots in the order of their numbers."""
+    return Bot.objects.visible_to(principal)
+
+
+def groups(principal: Principal) -> QuerySet[Group]:
+    """Groups in the order of their numbers."""
+    return Group.objects.visible_to(principal)
+
+
 def legs(principal: Principal) -> QuerySet[Command]:
     """Commands of executions with account and order: one per account that was reached."""
     return (
@@ -58,6 +74,8 @@ def legs(principal: Principal) -> QuerySet[Command]:
 def prepared(principal: Principal, name: str, rows: Iterable[Any]) -> list[Any]:
     """The rows with what their template shows beside the columns: rights, prices."""
     listed = list(rows)
+    if name == "groups":
+        return _with_members(principal, listed)
     for row in listed:
         account_id = row.pk if name == "accounts" else getattr(row, "account_id", 0)
         if name == "balances":
@@ -65,6 +83,29 @@ def prepared(principal: Principal, name: str, rows: Iterable[Any]) -> list[Any]:
             continue
         row.may_trade = bool(account_id) and principal.may(TRADE, account_id)
     return priced(listed) if name == "positions" else listed
+
+
+@dataclass(frozen=True, slots=True)
+class PartSum:
+    """What the accounts of one book and currency are worth together."""
+
+    book: str
+    currency: str
+    equity: Decimal
+
+
+def _with_members(principal: Principal, listed: list[Group]) -> list[Any]:
+    """Groups with the accounts that may be read, how many of them are not active, and sums."""
+    found: list[Any] = listed
+    members = Prefetch("accounts", queryset=accounts(principal), to_attr="members")
+    prefetch_related_objects(found, members)
+    for row in found:
+        row.idle = sum(each.status != Account.Status.ACTIVE for each in row.members)
+        row.sums = [
+            PartSum(str(part[0].book), currency_of(part), sum((each.equity for each in part), ZERO))
+            for part in parts_of(row.members)
+        ]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +150,14 @@ LISTS: dict[str, LiveList] = {
         "position",
     ),
     "signals": LiveList(
-        signals, "dashboard/rows/signal.html", lambda row: {"bot": str(row.bot_id)}, "signal"
+        signals,
+        "dashboard/rows/signal.html",
+        lambda row: {"bot": str(row.bot_id), "state": row.state},
+        "signal",
+    ),
+    "bots": LiveList(bots, "dashboard/rows/bot.html", lambda row: {"bot": str(row.pk)}, "bot"),
+    "groups": LiveList(
+        groups, "dashboard/rows/group.html", lambda row: {"group": str(row.pk)}, "group"
     ),
     "legs": LiveList(
         legs,
@@ -118,6 +166,11 @@ LISTS: dict[str, LiveList] = {
         "leg",
     ),
 }
+
+
+NAMED = ("order", "deal", "position", "account", "signal", "bot", "group")
+# A bot's counters move with its signals.
+ALSO_TOLD_BY = {("bot", "signal")}
 
 
 @dataclass(slots=True)
@@ -136,10 +189,14 @@ def touched(events: Iterable[Event]) -> Touched:
     for event in events:
         payload = event.payload
         family = event.kind.partition(".")[0]
-        for name in ("order", "deal", "position", "account", "signal"):
+        for name in NAMED:
             number = payload.get(f"{name}_id")
-            if isinstance(number, int) and (family == name or name == "account"):
+            if isinstance(number, int) and (family == name or (name, family) in ALSO_TOLD_BY):
                 result.ids[f"{name}s"].add(number)
+            if isinstance(number, int) and name == "account":
+                result.ids["accounts"].add(number)
+                if family == "account":
+                    result.ids["members"].add(number)
         if payload.get("correlation_id"):
             result.correlations.add(str(payload["correlation_id"]))
         if event.kind == "account.synced":
@@ -169,6 +226,17 @@ def fragments(
     return rendered
 
 
+def group_points(principal: Principal, changed: Touched) -> list[dict[str, Any]]:
+    """The equity points of the groups whose accounts were just read: of the part that is drawn."""
+    found = prepared(principal, "groups", _changed_rows(principal, "groups", changed))
+    at = int(now().timestamp())
+    return [
+        {"line": f"group:{row.pk}", "at": at, "equity": plain(row.sums[0].equity)}
+        for row in found
+        if row.sums
+    ]
+
+
 def _changed_rows(principal: Principal, name: str, changed: Touched) -> Iterable[Any]:
     """Oldest first, so that prepending leaves the newest on top."""
     ids = changed.ids.get(name, set())
@@ -179,6 +247,10 @@ def _changed_rows(principal: Principal, name: str, changed: Touched) -> Iterable
             if (ids or changed.correlations)
             else ()
         )
+    if name == "groups":
+        members = changed.ids.get("members", set())
+        touched_groups = Q(pk__in=ids) | Q(memberships__account__in=members)
+        return rows.filter(touched_groups).distinct() if ids or members else ()
     if name == "legs":
         order_ids = changed.ids.get("orders", set())
         by_execution = rows.filter(execution__correlation_id__in=changed.correlations)

@@ -1,14 +1,12 @@
 """What a person enters on the order ticket, read exactly."""
 
-from decimal import Decimal
 from typing import Any
 
 from django import forms
 
 from accounts.models import Account
-from common.errors import Invalid
-from common.money import InvalidMoney, money
 from common.principal import TRADE, Principal
+from surfaces.dashboard.page_form import PageForm, exact
 from trading.models.orders import OrderType, Side
 from trading.services.placing import NewOrder
 
@@ -26,46 +24,22 @@ MODES = (
 NEEDS_PRICE, NEEDS_STOP = (OrderType.LIMIT,), (OrderType.STOP_LOSS, OrderType.TAKE_PROFIT)
 
 
-class ExactField(forms.CharField):
-    """A decimal number above 0, never by way of a float."""
-
-    def clean(self, value: Any) -> Decimal | None:
-        """None where nothing was entered; raises ValidationError."""
-        text = super().clean(value)
-        if not text:
-            return None
-        try:
-            number = money(text)
-        except InvalidMoney as error:
-            raise forms.ValidationError(str(error)) from error
-        if number <= 0:
-            raise forms.ValidationError("must be above 0")
-        return number
-
-
 def tradable(principal: Principal) -> list[Account]:
     """Accounts that the person may send an order to."""
     usable = Account.objects.visible_to(principal).usable().order_by("name", "pk")
     return [account for account in usable if principal.may(TRADE, account.pk)]
 
 
-def _number(label: str, help_text: str = "", *, required: bool = False) -> ExactField:
-    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "size": 14})
-    return ExactField(
-        label=label, help_text=help_text, required=required, widget=widget, max_length=60
-    )
-
-
-class TicketForm(forms.Form):
+class TicketForm(PageForm):
     """One order for one account; ``as_order`` is what it asks for."""
 
     account = forms.TypedChoiceField(coerce=int)
     symbol = forms.CharField(max_length=60, widget=forms.TextInput(attrs={"size": 16}))
     side = forms.ChoiceField(choices=Side.choices)
     type = forms.ChoiceField(choices=OrderType.choices)
-    quantity = _number("Quantity", "in the base coin", required=True)
-    price = _number("Limit price", "for a limit order")
-    stop_price = _number("Stop price", "for a stop loss or a take profit")
+    quantity = exact("Quantity", "in the base coin", required=True)
+    price = exact("Limit price", "for a limit order")
+    stop_price = exact("Stop price", "for a stop loss or a take profit")
     time_in_force = forms.ChoiceField(choices=TIMES_IN_FORCE, required=False)
     mode = forms.ChoiceField(choices=MODES, required=False)
     post_only = forms.BooleanField(required=False)
@@ -105,10 +79,3 @@ class TicketForm(forms.Form):
         if asked["type"] not in NEEDS_STOP:
             asked["stop_price"] = None
         return NewOrder(**asked)
-
-    def take(self, error: Invalid) -> None:
-        """Show a refusal of the service at the fields it names, and as a whole."""
-        self.add_error(None, f"{error.message} ({error.code})")
-        for name, text in error.fields.items():
-            if name in self.fields:
-                self.add_error(name, text)

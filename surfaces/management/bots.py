@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -30,8 +29,7 @@ from surfaces.management.serializers import (
     TerminateBotInput,
 )
 from surfaces.policy import Policy
-
-WEBHOOK_PATH = "/api/v1/webhook/tradingview"
+from surfaces.webhook_address import webhook_address
 
 
 class BotView(ManagementView):
@@ -72,7 +70,7 @@ class CreateBotView(ManagementView):
                 "status": bot.status,
                 "path_token": secrets.path_token,
                 "hmac_secret": secrets.hmac_secret,
-                "webhook_url": _webhook_url(request._request, secrets.path_token),
+                "webhook_url": webhook_address(request._request, secrets.path_token),
             }
         )
         response["Cache-Control"] = "no-store"
@@ -200,11 +198,6 @@ def _ending(ending: Ending) -> dict[str, Any]:
         "orders": [str(number) for number in ending.orders],
         "positions": [str(number) for number in ending.positions],
     }
-
-
-def _webhook_url(request: HttpRequest, token: str) -> str:
-    path = f"{WEBHOOK_PATH}/{token}" if token else WEBHOOK_PATH
-    return request.build_absolute_uri(path)
 
 
 def _shown(row: BotRow) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-WEBHOOK = "/api/v1/webhook/tradingview"
+from surfaces.webhook_address import WEBHOOK_PATH
+
 SIGNATURE = {
     "name": "X-TradingView-Signature",
     "in": "header",
@@ -21,8 +22,10 @@ TOKEN = {
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Postprocessing hook: add the webhook, a plain view, and show addresses as 001 writes them."""
     paths = {_as_specified(path): item for path, item in result["paths"].items()}
-    paths[WEBHOOK] = {"post": _webhook("post_webhook_tradingview", [SIGNATURE])}
-    paths[f"{WEBHOOK}/{{token}}"] = {"post": _webhook("post_webhook_tradingview_token", [TOKEN])}
+    paths[WEBHOOK_PATH] = {"post": _webhook("post_webhook_tradingview", [SIGNATURE])}
+    paths[f"{WEBHOOK_PATH}/{{token}}"] = {
+        "post": _webhook("post_webhook_tradingview_token", [TOKEN])
+    }
     return {**result, "paths": dict(sorted(paths.items()))}
 
 

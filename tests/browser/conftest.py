@@ -79,12 +79,25 @@ def world(transactional_db: None) -> World:
     return own
 
 
+def venues_at(port: int) -> dict[str, dict[str, str]]:
+    """The rehearsal exchange as the operator declares it."""
+    return {"rehearsal": {"ccxt": "binance", "base_url": f"http://127.0.0.1:{port}"}}
+
+
 @pytest.fixture
-def server(world: World, child_environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
+def venue_port() -> int:
+    """Where the rehearsal exchange listens."""
+    return free_port()
+
+
+@pytest.fixture
+def server(
+    world: World, venue_port: int, child_environment: dict[str, str], tmp_path: Path
+) -> Iterator[str]:
     """The address of a server process that shares the test's database."""
-    port, venue_port = free_port(), free_port()
+    port = free_port()
     manage = str(Path(settings.BASE_DIR) / "manage.py")
-    venues = {"rehearsal": {"ccxt": "binance", "base_url": f"http://127.0.0.1:{venue_port}"}}
+    venues = venues_at(venue_port)
     environment = {**child_environment, "EXCHANGE_VENUES": json.dumps(venues)}
     exchange = subprocess.Popen(
         [

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, Response
 
+from groups.models import Group
 from tests.browser.conftest import signed_in, stranger
 from tests.dashboard.world import World, make_account
 from trading.models import Order, Position
@@ -26,6 +27,11 @@ def addresses(world: World) -> dict[str, str]:
     plain = (
         "overview",
         "accounts",
+        "groups",
+        "bots",
+        "new_account",
+        "new_group",
+        "new_bot",
         "orders",
         "positions",
         "signals",
@@ -33,10 +39,19 @@ def addresses(world: World) -> dict[str, str]:
         "first_steps",
         "stop",
     )
+    group = Group.objects.create(organisation=world.organisation, name="desk")
+    group.accounts.set(world.accounts)
+    world.bot.groups.set([group])
     signal = world.bot.signals.first().correlation_id
     return {
         **{name: reverse(f"dashboard:{name}") for name in plain},
         "account": reverse("dashboard:account", args=[account]),
+        "account_checks": reverse("dashboard:account_checks", args=[account]),
+        "group": reverse("dashboard:group", args=[group.pk]),
+        "bot": reverse("dashboard:bot", args=[world.bot.pk]),
+        "alert_message": reverse("dashboard:alert_message", args=[world.bot.pk]),
+        "connections": reverse("dashboard:bot_connections", args=[world.bot.pk]),
+        "token": reverse("dashboard:bot_token", args=[world.bot.pk]),
         "order": reverse("dashboard:order", args=[order]),
         "cancel": reverse("dashboard:cancel_order", args=[order]),
         "close": reverse("dashboard:close_position", args=[Position.objects.get().pk]),
@@ -97,7 +112,7 @@ def test_every_page_is_drawn_without_fault(
             page.wait_for_selector('[data-live-state="live"]')
         if name == "account":
             page.wait_for_selector("[data-candles] canvas")
-        if name in ("account", "overview"):
+        if name in ("account", "overview", "group"):
             page.wait_for_selector(".uplot")
         page.screenshot(path=pictures(tmp_path) / f"{name}-{width}-{scheme}.png", full_page=True)
         overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")

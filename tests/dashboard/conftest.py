@@ -4,6 +4,9 @@ import pytest
 from django.test import Client
 
 from tests.dashboard.world import World, fill, make_world
+from tests.trading.conftest import exchange, shared_exchange
+
+__all__ = ["exchange", "shared_exchange"]
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
 from accounts.principals import principal_of_user
-from events.sequencer import last_number
+from events.log import publish
+from events.sequencer import last_number, number_events
+from groups.models import Group
 from surfaces.dashboard import consumer
 from surfaces.dashboard.consumer import LiveConsumer
 from surfaces.dashboard.routing import websocket_urlpatterns
@@ -222,4 +224,51 @@ async def test_heartbeat_is_answered_and_rubbish_ignored() -> None:
     await socket.send_to(text_data="[]")
     await socket.send_json_to({"type": "ping"})
     assert await socket.receive_json_from() == {"type": "pong"}
+    await socket.disconnect()
+
+
+def _tell(world: World, kind: str, **payload: Any) -> None:
+    publish(kind, organisation_id=world.organisation.pk, topics=(), payload=payload)
+    number_events()
+
+
+def _grouped(world: World) -> Group:
+    group = Group.objects.create(organisation=world.organisation, name="both")
+    group.accounts.set(world.accounts)
+    return group
+
+
+async def test_a_reading_moves_the_row_and_the_line_of_its_groups() -> None:
+    world = await in_thread(make_world)("Acme")
+    group = await in_thread(_grouped)(world)
+    other = await in_thread(make_world)("Other")
+    await in_thread(_grouped)(other)
+    socket = connection(await in_thread(signed_in)(world), 0, lists="groups,steps")
+    await socket.connect()
+    await socket.receive_json_from()
+    account = world.accounts[0]
+    await in_thread(_tell)(world, "account.synced", account_id=account.pk, equity="10250.123456789")
+    batch = await socket.receive_json_from()
+    assert [(row["list"], row["id"]) for row in batch["rows"]] == [("groups", f"group-{group.pk}")]
+    assert 'data-exact="20500.246913578"' in batch["rows"][0]["html"]
+    points = {point["line"]: point["equity"] for point in batch["equity"]}
+    assert points == {
+        f"account:{account.pk}": "10250.123456789",
+        f"group:{group.pk}": "20500.246913578",
+    }
+    assert batch["figures"]["steps"].startswith('<ol class="checklist" id="steps">')
+    await socket.disconnect()
+
+
+@pytest.mark.parametrize("kind", ["bot.updated", "signal.finished"])
+async def test_a_bot_s_row_comes_with_its_status_and_with_its_signals(kind: str) -> None:
+    world = await in_thread(make_world)("Acme")
+    socket = connection(await in_thread(signed_in)(world), 0, lists="bots")
+    await socket.connect()
+    await socket.receive_json_from()
+    await in_thread(_tell)(world, kind, bot_id=world.bot.pk)
+    batch = await socket.receive_json_from()
+    assert [row["id"] for row in batch["rows"]] == [f"bot-{world.bot.pk}"]
+    page = await in_thread(_page_of)(world, "/dashboard/bots/")
+    assert batch["rows"][0]["html"] in page
     await socket.disconnect()

@@ -15,6 +15,8 @@ MOST_QUERIES = 20
 PAGES = (
     "overview",
     "accounts",
+    "groups",
+    "bots",
     "orders",
     "positions",
     "signals",
@@ -93,6 +95,26 @@ def test_foreign_row_and_missing_row_are_the_same_404(
     second = browser_client.get(reverse(f"dashboard:{route}", args=[missing]))
     assert first.status_code == second.status_code == 404
     assert foreign.accounts[0].name not in first.content.decode()
+
+
+def test_a_signal_shows_what_it_asked_for_and_the_decision_of_each_account(
+    browser_client: Client, world: World
+) -> None:
+    signal = Signal.objects.get()
+    signal.request = {"side": "buy", "size": "2%", "price": None, "body": {"side": "long"}}
+    signal.save()
+    refused = signal.execution.legs.order_by("pk").last()
+    refused.state, refused.reason_code = "DENIED", "stale_balance"
+    refused.decision = {"message": "older than allowed"}
+    refused.save()
+    text = browser_client.get(
+        reverse("dashboard:signal", args=[signal.correlation_id])
+    ).content.decode()
+    assert "<dt>Size</dt><dd>2%</dd>" in text
+    assert "<dt>Price</dt>" not in text
+    assert "<code>stale_balance</code> older than allowed" in text
+    assert "limit <code>5000</code>" in text
+    assert text.count("<summary>Acme") == 2
 
 
 def test_lists_hold_no_foreign_row(browser_client: Client, foreign: World) -> None:

@@ -11,7 +11,8 @@ from django.test import Client
 
 from accounts.models import Account
 from bots.models import Bot
-from bots.services import BotSecrets, create_bot, set_status
+from bots.secrets import BotSecrets
+from bots.services import create_bot, set_status
 from common.clock import now
 from surfaces import waiting
 from surfaces.management import webhook

@@ -10,7 +10,8 @@ import pytest
 from accounts.models import Account
 from accounts.services import create_account
 from bots.models import Bot
-from bots.services import BotSecrets, create_bot
+from bots.secrets import BotSecrets
+from bots.services import create_bot
 from common.principal import Principal, system_principal
 from events.consumers import run_consumers
 from events.sequencer import number_events

@@ -15,6 +15,7 @@ from trading.models import Command, Order
 from trading.states import LIVE, PENDING_CANCEL
 
 register = template.Library()
+register.filter("plain", plain)
 
 NOTHING = "–"
 OLD_SECONDS, STALE_SECONDS = 5, 60
@@ -48,6 +49,9 @@ TONES = {
     "finished": "good",
     "open": "info",
     "closed": "quiet",
+    "would_place": "good",
+    "would_skip": "unsure",
+    "would_reject": "bad",
     "critical": "bad",
     "warning": "unsure",
     "info": "info",
@@ -84,6 +88,27 @@ def figure(
         text,
         suffix,
     )
+
+
+@register.simple_tag
+def percent(fraction: float | None, signed: bool = False) -> SafeString:
+    """A fraction in percent; 0.05 is 5 %."""
+    if fraction is None:
+        return format_html('<span class="n none">{}</span>', NOTHING)
+    value = 100.0 * fraction
+    text = f"{abs(value) if signed else value:,.2f}"
+    sign, tone = "", ""
+    if signed and float(text.replace(",", "")):
+        sign, tone = ("+", "up") if value > 0 else ("−", "down")
+    return format_html('<span class="n {}" title="{} %">{}{} %</span>', tone, value, sign, text)
+
+
+@register.simple_tag
+def ratio(value: float | None) -> SafeString:
+    """A ratio, or a dash where it is undefined."""
+    if value is None:
+        return format_html('<span class="n none">{}</span>', NOTHING)
+    return format_html('<span class="n" title="{}">{}</span>', value, f"{value:,.2f}")
 
 
 def _ago(seconds: float) -> str:

@@ -6,27 +6,21 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from accounts.models import Account
-from common.errors import NotFound
 from common.principal import TRADE, Principal
 from exchanges.venues import resolve
 from marketdata.services import candles
 from reports.accounts import stream_of
+from reports.bots import bots_reaching
 from surfaces.dashboard import figures, rows
 from surfaces.dashboard.access import page
+from surfaces.dashboard.lookups import account_of
 from surfaces.dashboard.views.data import TIMEFRAMES, candle_table
 from surfaces.dashboard.views.lists import text_of
 from trading.models import Order, VenueCountdown
+from users.permissions import MANAGE, may
 
 ROWS = 25
 DEFAULT_SYMBOL = "BTC/USDT"
-
-
-def account_of(principal: Principal, account_id: int) -> Account:
-    """The account; raises NotFound alike for missing and foreign ones."""
-    account = Account.objects.visible_to(principal).filter(pk=account_id).first()
-    if account is None:
-        raise NotFound("There is no such account.", code="account_not_found")
-    return account
 
 
 @page
@@ -40,6 +34,7 @@ def account_list(request: Any) -> HttpResponse:
         {
             "accounts": listed,
             "books": sorted({account.book for account in listed}),
+            "may_manage": may(principal, MANAGE),
             "live": "accounts",
             "section": "accounts",
         },
@@ -82,7 +77,10 @@ def account_detail(request: Any, account_id: int) -> HttpResponse:
             "orders": newest("orders", rows.orders(principal)),
             "deals": newest("deals", rows.deals(principal)),
             "switches": figures.engaged_switches(principal),
+            "groups": rows.groups(principal).filter(accounts=account),
+            "bots": bots_reaching(principal, account),
             "may_trade": principal.may(TRADE, account.pk),
+            "may_manage": may(principal, MANAGE),
             "symbols": symbols if symbol in symbols else [*symbols, symbol],
             "symbol": symbol,
             "timeframe": timeframe,

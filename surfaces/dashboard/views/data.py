@@ -6,12 +6,15 @@ from django.http import HttpResponse, JsonResponse
 
 from accounts.models import Account
 from common.clock import from_ms, to_ms
-from common.errors import DomainError, Invalid, NotFound
+from common.errors import DomainError, Invalid
 from common.money import plain
 from exchanges.venues import resolve
 from marketdata import services as marketdata
+from reports.track_records import parts_of
 from surfaces.dashboard import figures, rows
 from surfaces.dashboard.access import STATUS, page
+from surfaces.dashboard.lookups import account_of, group_of
+from surfaces.dashboard.views.lists import number
 from trading.services.folding import DUST
 
 TIMEFRAMES = ("1m", "5m", "15m", "1h", "6h", "1d")
@@ -45,9 +48,7 @@ def candles(request: Any) -> HttpResponse:
     try:
         if timeframe not in TIMEFRAMES or not limit.isdecimal() or not account_id.isdecimal():
             raise Invalid("Wrong timeframe, limit or account.")
-        account = Account.objects.visible_to(request.principal).filter(pk=int(account_id)).first()
-        if account is None:
-            raise NotFound("There is no such account.", code="account_not_found")
+        account = account_of(request.principal, int(account_id))
         symbol = query.get("symbol", "").replace("\0", "")
         venue = resolve(account.venue, is_testnet=account.is_testnet)
         found = marketdata.candles(
@@ -79,19 +80,29 @@ def candles(request: Any) -> HttpResponse:
 
 @page
 def equity(request: Any) -> HttpResponse:
-    """The equity line of one ``account``, or of a ``book`` and ``currency``."""
-    accounts = Account.objects.visible_to(request.principal)
-    account_id = request.GET.get("account", "")
-    if account_id:
-        accounts = accounts.filter(pk=int(account_id) if account_id.isdecimal() else 0)
-    else:
-        accounts = accounts.exclude(status=Account.Status.DISABLED).filter(
-            book=request.GET.get("book", ""), quote_currency=request.GET.get("currency", "")
-        )
-    ids = list(accounts.values_list("pk", flat=True))
-    if account_id and not ids:
-        return _refused(NotFound("There is no such account.", code="account_not_found"))
-    line = figures.equity_line(ids)
+    """The equity line of one ``account``, of the larger part of a ``group``, or of a ``book`` and
+    ``currency``.
+    """
+    try:
+        line = figures.equity_line([account.pk for account in _drawn(request)])
+    except DomainError as error:
+        return _refused(error)
     return JsonResponse(
         {"at": [at for at, _ in line], "equity": [float(value) for _, value in line]}
+    )
+
+
+def _drawn(request: Any) -> list[Account]:
+    """The accounts of a line; raises NotFound."""
+    query, accounts = request.GET, Account.objects.visible_to(request.principal)
+    if query.get("account"):
+        return [account_of(request.principal, number(query["account"]) or 0)]
+    if query.get("group"):
+        group = group_of(request.principal, number(query["group"]) or 0)
+        parts = parts_of(accounts.filter(groups=group))
+        return parts[0] if parts else []
+    return list(
+        accounts.exclude(status=Account.Status.DISABLED).filter(
+            book=query.get("book", ""), quote_currency=query.get("currency", "")
+        )
     )
