@@ -39,7 +39,7 @@ def addresses(world: World) -> dict[str, str]:
         "first_steps",
         "stop",
     )
-    group = Group.objects.create(organisation=world.organisation, name="desk")
+    group, _ = Group.objects.get_or_create(organisation=world.organisation, name="desk")
     group.accounts.set(world.accounts)
     world.bot.groups.set([group])
     signal = world.bot.signals.first().correlation_id
@@ -136,6 +136,8 @@ def test_first_visits_stay_within_their_weight(
         ("first_steps", MOST_PLAIN, REQUESTS_PLAIN),
         ("overview", MOST_CHARTED, REQUESTS_CHARTED),
         ("account", MOST_CHARTED, REQUESTS_CHARTED),
+        ("group", MOST_CHARTED, REQUESTS_CHARTED),
+        ("alert_message", MOST_PLAIN, REQUESTS_PLAIN),
     ):
         context = signed_in(chromium, server, session_cookie)
         page = context.new_page()
