@@ -9,7 +9,7 @@ from common.errors import Unavailable
 from trading.services.preflight import ask_accounts
 from trading.services.reconcile import sync_account
 
-from .doctor import FAILED, OK, Finding, account_findings
+from .doctor import FAILED, OK, WARNING, Finding, account_findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Exam:
     def passed(self) -> bool:
         """Whether no check failed."""
         return all(each.result != FAILED for each in self.findings)
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What works and should not stay so."""
+        return [each for each in self.findings if each.result == WARNING]
 
 
 def examine_account(account: Account) -> Exam:

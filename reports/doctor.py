@@ -138,7 +138,9 @@ def _withdrawals(told: Told) -> Finding:
             "without that right at the exchange and enter it here",
         )
     if told.may_withdraw is None:
-        return Finding("withdrawals", OK, "the exchange does not tell: see there that the key may not")
+        return Finding(
+            "withdrawals", OK, "the exchange does not tell: see there that the key may not"
+        )
     return Finding("withdrawals", OK, "the key may not withdraw")
 
 

@@ -89,7 +89,7 @@
     const found = JSON.parse(figure.dataset.record);
     if (found.at.length < 2) { figure.classList.add("blank"); say(figure, "Nothing to draw yet: the line begins with the second reading."); return; }
     const last = found.growth[found.growth.length - 1];
-    say(figure, `Return ${signed(last)} (line), deepest drawdown ${signed(Math.min(...found.drawdown))} (area below), since ${new Date(found.at[0] * 1000).toISOString().slice(0, 10)}.`);
+    say(figure, `Return ${signed(last)} (line), deepest drawdown ${signed(Math.min(...found.drawdown))} (area below), since ${told(found.at[0]).slice(0, 10)}.`);
     if (!window.uPlot) return;
     let plot = null;
     const redraw = () => { if (!figure.isConnected) return; if (plot) plot.destroy(); plot = new uPlot(recordOptions(figure), [found.at, found.growth, found.drawdown], figure); };

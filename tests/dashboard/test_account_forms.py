@@ -114,6 +114,19 @@ def test_the_exchange_tells_rights_and_balances(
     assert "key_refused" in refused.content.decode()
 
 
+def test_a_key_that_may_withdraw_is_warned_of(
+    browser_client: Client, world: World, exchange: Exchange
+) -> None:
+    key = "checks-withdrawing-0123456789"
+    account = {"api_key": key, "api_secret": SECRET, "balances": {}, "withdrawals": True}
+    exchange.call("POST", "/_account", account)
+    made = create_account(
+        principal=principal_of_user(world.user), venue="rehearsal", api_key=key, api_secret=SECRET
+    )
+    answer = browser_client.post(reverse("dashboard:account_checks", args=[made.pk]))
+    assert "THE KEY MAY WITHDRAW MONEY" in answer.content.decode()
+
+
 def test_foreign_accounts_are_missing_ones(browser_client: Client, foreign: World) -> None:
     for key in (foreign.accounts[0].pk, 999_999):
         for name in ("account_checks", "account_performance"):

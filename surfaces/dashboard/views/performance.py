@@ -4,15 +4,17 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Account
 from common.clock import now, to_ms
 from reports.bots import bot_accounts
-from reports.periods import Span, zone_named
+from reports.periods import Span
 from reports.track_records import TrackRecord, track_records
 from surfaces.dashboard.access import page
 from surfaces.dashboard.lookups import account_of, bot_of, group_of
@@ -59,8 +61,9 @@ def _shown(
 ) -> HttpResponse:
     asked = number(request.GET.get("days"))
     days = asked if asked in DAYS else USUAL_DAYS
-    today = now().date()
-    span = Span(today - timedelta(days=days - 1), today, zone_named("UTC"))
+    zone = timezone.get_current_timezone()
+    today = timezone.localdate(now(), zone)
+    span = Span(today - timedelta(days=days - 1), today, ZoneInfo(str(zone)))
     record, *others = track_records(accounts, span, owner=owner) or [None]
     context = {
         "name": name,
@@ -71,6 +74,7 @@ def _shown(
         "others": others,
         "of_owner": owner is not None,
         "days": days,
+        "zone": span.zone.key,
         "choices": DAYS,
         "section": section,
     }
