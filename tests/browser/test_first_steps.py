@@ -2,6 +2,7 @@
 pages and their help alone; at desktop and phone width.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -69,24 +70,27 @@ def _work(ended: threading.Event) -> None:
 class Newcomer:
     """Somebody at a browser, looked over the shoulder."""
 
-    def __init__(self, page: Page, server: str, folder: Path) -> None:
+    def __init__(self, page: Page, server: str, folder: Path | None) -> None:
         self.page = page
         self.server = server
         self.folder = folder
         self.watch = Watch(page, server)
-        self._number = 0
+        self._looked: list[str] = []
 
     def press(self, name: str, *, role: str = "link") -> None:
         """Press the only button or link of this name in what is read."""
         self.page.locator("main").get_by_role(role, name=name, exact=True).click()  # type: ignore[arg-type]
 
     def look(self, name: str) -> None:
-        """Take pictures at both widths; nothing is cut off at either."""
-        self._number += 1
+        """Nothing is cut off at either width; BROWSER_PICTURES keeps pictures."""
+        if name in self._looked:
+            return
+        self._looked.append(name)
         for width in (PHONE, DESK):
             self.page.set_viewport_size({"width": width, "height": 860})
-            path = self.folder / f"steps-{self._number:02d}-{name}-{width}.png"
-            self.page.screenshot(path=path, full_page=True)
+            if self.folder is not None:
+                path = self.folder / f"steps-{len(self._looked):02d}-{name}-{width}.png"
+                self.page.screenshot(path=path, full_page=True)
             over = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert over <= 0, f"{name} scrolls sideways by {over} px at {width}"
 
@@ -115,7 +119,8 @@ class Newcomer:
 def newcomer(chromium: Browser, server: str, session_cookie: str, tmp_path: Path) -> Newcomer:
     """Signed in, at the first steps."""
     page = signed_in(chromium, server, session_cookie).new_page()
-    return Newcomer(page, server, pictures(tmp_path))
+    folder = pictures(tmp_path) if os.environ.get("BROWSER_PICTURES") else None
+    return Newcomer(page, server, folder)
 
 
 def dry_run(newcomer: Newcomer) -> None:

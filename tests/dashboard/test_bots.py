@@ -15,7 +15,7 @@ from common.ids import digest
 from events.models import AuditRecord
 from groups.models import Group
 from surfaces.dashboard.views import messages
-from tests.dashboard.world import World
+from tests.dashboard.world import World, make_account
 from trading.services.intents import OrderIntent
 from trading.services.preflight import Check, Preflight
 from webhooks.alerts import parse_alert
@@ -132,6 +132,18 @@ def test_a_status_is_changed_after_its_meaning_was_shown(
     assert Bot.objects.get(pk=world.bot.pk).status == "STOPPED"
     assert browser_client.post(address, {"to": "asleep"}).status_code == 422
     assert browser_client.get(address).status_code == 422
+
+
+def test_activating_a_bot_that_reaches_real_money_says_so(
+    browser_client: Client, world: World
+) -> None:
+    Bot.objects.update(status="PAUSED")
+    address = reverse("dashboard:bot_status", args=[world.bot.pk])
+    assert "real money" not in browser_client.get(address, {"to": "active"}).content.decode()
+    world.bot.accounts.add(make_account(world, "Real", book="live"))
+    text = browser_client.get(address, {"to": "active"}).content.decode()
+    assert "1 of them is live: its signals trade real money" in text
+    assert "real money" not in browser_client.get(address, {"to": "stopped"}).content.decode()
 
 
 def test_who_may_not_manage_reads_and_changes_nothing(world: World, group: Group) -> None:

@@ -119,3 +119,12 @@ def test_what_cannot_be_tried_out_is_refused(
     given: dict[str, Any] = {"content_type": "application/json", **extra, **trader.bearer}
     refusal(client.generic("POST", f"/api/v1{path}", body, **given), status, code)
     assert nothing_stored()
+
+
+def test_it_counts_as_every_call_does(call: Call, trader: Person, bot: Bot, settings: Any) -> None:
+    settings.USER_RATE_LIMIT_PER_MIN = 1
+    assert call("POST", PATH, ALERT, person=trader).status_code == 200
+    refused = call("POST", PATH, ALERT, person=trader)
+    refusal(refused, 429, "too_many_requests")
+    assert refused.headers["Retry-After"]
+    assert call("GET", PATH).status_code == 200

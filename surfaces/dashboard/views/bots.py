@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
+from accounts.models import Book
 from bots import services
 from bots.models import Bot
 from common.errors import Invalid
@@ -79,9 +80,13 @@ def set_status(request: Any, bot_id: int) -> HttpResponse:
         bot = services.set_status(principal=request.principal, bot=bot, status=wanted)
         messages.success(request, f"The bot {bot.name} is {bot.status.lower()}. {EFFECTS[wanted]}")
         return redirect("dashboard:bot", bot_id=bot.pk)
+    accounts = bot_accounts(request.principal, bot)
     context = {
         "bot": bot,
         "wanted": wanted,
+        "reached": len(accounts),
+        "live_accounts": sum(account.book == Book.LIVE for account in accounts),
+        "books": sorted({account.book for account in accounts}),
         "effect": EFFECTS[Bot.Status(wanted)],
         "section": "bots",
         "live": "",

@@ -44,11 +44,11 @@ def candles(request: Any) -> HttpResponse:
     """
     query = request.GET
     timeframe, limit = query.get("timeframe", "1m"), query.get("limit", "300")
-    account_id = query.get("account", "")
+    account_id = number(query.get("account"))
     try:
-        if timeframe not in TIMEFRAMES or not limit.isdecimal() or not account_id.isdecimal():
+        if timeframe not in TIMEFRAMES or not limit.isdecimal() or account_id is None:
             raise Invalid("Wrong timeframe, limit or account.")
-        account = account_of(request.principal, int(account_id))
+        account = account_of(request.principal, account_id)
         symbol = query.get("symbol", "").replace("\0", "")
         venue = resolve(account.venue, is_testnet=account.is_testnet)
         found = marketdata.candles(
