@@ -87,7 +87,7 @@
     if (figure.dataset.isDrawn) return;
     figure.dataset.isDrawn = "yes";
     const found = JSON.parse(figure.dataset.record);
-    if (found.at.length < 2) { figure.classList.add("blank"); say(figure, "Nothing to draw yet: the line begins with the second reading."); return; }
+    if (found.at.length < 2) { figure.classList.add("blank"); say(figure, "Nothing to draw yet: a line needs two points."); return; }
     const last = found.growth[found.growth.length - 1];
     say(figure, `Return ${signed(last)} (line), deepest drawdown ${signed(Math.min(...found.drawdown))} (area below), since ${told(found.at[0]).slice(0, 10)}.`);
     if (!window.uPlot) return;
