@@ -7,7 +7,7 @@ at another address.
 
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -103,14 +103,33 @@ def parse_venues(entries: Any) -> dict[str, Venue]:
     return {name: _declared(name, entry) for name, entry in entries.items()}
 
 
-@lru_cache(maxsize=8)
-def _parsed(text: str) -> dict[str, Venue]:
-    return parse_venues(json.loads(text))
+class _Declared:
+    """The parsed setting; parsed again where the setting is another object."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Any, dict[str, Venue]] = (None, {})
+
+    def venues(self, entries: Any) -> dict[str, Venue]:
+        """Those of the setting as it is; raises ConfigurationError."""
+        of, venues = self._of
+        if of is not entries:
+            venues = parse_venues(entries)
+            self._of = (entries, venues)
+        return venues
+
+
+_declared_ones = _Declared()
 
 
 def declared_venues() -> dict[str, Venue]:
     """The operator's declared venues by name."""
-    return _parsed(json.dumps(settings.EXCHANGE_VENUES, sort_keys=True))
+    return _declared_ones.venues(settings.EXCHANGE_VENUES)
+
+
+@cache
+def _has_testnet(ccxt_id: str) -> bool:
+    """Making one of ccxt's exchanges to look takes milliseconds."""
+    return "test" in getattr(ccxt_async, ccxt_id)().urls
 
 
 def resolve(name: str, *, is_testnet: bool = False) -> Venue:
@@ -122,7 +141,7 @@ def resolve(name: str, *, is_testnet: bool = False) -> Venue:
         raise Invalid(
             "No such venue.", code="unknown_venue", fields={"exchange": "not a known venue"}
         )
-    if is_testnet and "test" not in getattr(ccxt_async, name)().urls:
+    if is_testnet and not _has_testnet(name):
         raise Invalid(
             "This exchange has no testnet.", code="no_testnet", fields={"is_testnet": "none"}
         )
