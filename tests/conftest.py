@@ -23,9 +23,13 @@ _PRODUCTION_HASHERS = list(settings.PASSWORD_HASHERS)
 
 def pytest_configure() -> None:
     """Passwords are hashed fast: the production hasher is slow on purpose. So is Django's way of
-    emptying a database.
+    emptying a database, and a commit of ours, which waits for the disk: no test takes the power
+    away.
     """
     TransactionTestCase._fixture_teardown = empty
+    options = settings.DATABASES["default"]["OPTIONS"]
+    if command := options.get("init_command"):
+        options["init_command"] = command.replace("synchronous=FULL", "synchronous=OFF")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
@@ -60,8 +64,7 @@ def django_db_setup(
     PostgreSQL drops no database that somebody is connected to.
 
     On SQLite the tables are emptied by DELETE after a test, so that trigger of the audit trail goes
-    (its own test puts it back). On PostgreSQL no commit waits for the disk: no test takes the
-    server's power away.
+    (its own test puts it back). On PostgreSQL no commit waits for the disk either.
     """
     if connection.vendor == "sqlite":
         with django_db_blocker.unblock(), connection.cursor() as cursor:
