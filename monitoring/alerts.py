@@ -8,11 +8,13 @@ from django.db.models import F
 
 from common.clock import now
 from common.redaction import redact, redact_json
-from events.log import publish
+from events.log import audit, publish
 
 from .models import Alert
 
 logger = logging.getLogger(__name__)
+# Settles what is over by itself, which is no act of anybody.
+SYSTEM = "system"
 
 
 @transaction.atomic
@@ -51,7 +53,7 @@ def raise_alert(
 
 @transaction.atomic
 def settle(alert: Alert, *, state: str, actor: str) -> bool:
-    """Acknowledge or resolve; False when it was settled that way already."""
+    """Acknowledge or resolve, audited as the actor's; False when it was settled so already."""
     changed = (
         Alert.objects.filter(pk=alert.pk)
         .exclude(state__in=(state, Alert.State.RESOLVED))
@@ -60,6 +62,14 @@ def settle(alert: Alert, *, state: str, actor: str) -> bool:
     if changed:
         alert.refresh_from_db()
         _publish(alert, f"alert.{state}")
+        if actor != SYSTEM:
+            audit(
+                None,
+                f"alert.{state}",
+                actor=actor,
+                organisation_id=alert.organisation_id,
+                target=f"alert:{alert.pk}",
+            )
     return bool(changed)
 
 
@@ -67,7 +77,7 @@ def resolve_alerts(code: str, *, organisation_id: int | None, subject: str = "")
     """Resolve the open alert of a condition that has gone; nothing happens when there is none."""
     fingerprint = f"{organisation_id or 0}:{code}:{subject}"[:200]
     for alert in Alert.objects.exclude(state=Alert.State.RESOLVED).filter(fingerprint=fingerprint):
-        settle(alert, state=Alert.State.RESOLVED, actor="system")
+        settle(alert, state=Alert.State.RESOLVED, actor=SYSTEM)
 
 
 def _publish(alert: Alert, kind: str) -> None:

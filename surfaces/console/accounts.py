@@ -11,6 +11,7 @@ from accounts import services
 from accounts.dead_man import notice, set_dead_man
 from accounts.models import Account, Balance, EquityPoint, StreamStatus
 from accounts.safety import safety_of
+from common.errors import Conflict
 from common.principal import Principal
 from trading.models import VenueCountdown
 from trading.services import closing, promotion, venue_modes
@@ -56,8 +57,18 @@ def _make_hedging(account: Any, order: Order) -> None:
     )
 
 
-def _terminate(account: Any, order: Order) -> None:
-    closing.terminate_account(principal=order.principal, account=account)
+def _terminate(account: Any, order: Order) -> str:
+    result = closing.terminate_account(principal=order.principal, account=account)
+    said = (
+        f"{result.cancelled_orders} orders cancelled, {result.terminated_positions} positions told "
+        "to close"
+    )
+    if result.errors:
+        left = "; ".join(
+            " ".join(f"{name} {value}" for name, value in each.items()) for each in result.errors
+        )
+        raise Conflict(f"Not all could be ended: {left}. {said}.", code="partly_ended")
+    return said
 
 
 MODE_EFFECTS = {

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 
+from common.errors import Conflict
 from monitoring.alerts import settle
 from monitoring.models import Alert, Heartbeat
 
@@ -11,12 +12,12 @@ from .actions import Order, confirmed_action
 from .base import ReadOnlyAdmin
 
 
-def _acknowledge(alert: Any, order: Order) -> None:
-    settle(alert, state=Alert.State.ACKNOWLEDGED, actor=order.principal.key)
+def _setter(state: str) -> Any:
+    def apply(alert: Any, order: Order) -> None:
+        if not settle(alert, state=state, actor=order.principal.key):
+            raise Conflict("The alert was settled already.", code="already_settled")
 
-
-def _resolve(alert: Any, order: Order) -> None:
-    settle(alert, state=Alert.State.RESOLVED, actor=order.principal.key)
+    return apply
 
 
 @admin.register(Alert)
@@ -31,7 +32,7 @@ class AlertAdmin(ReadOnlyAdmin):
         confirmed_action(
             "acknowledge_alerts",
             title="Acknowledge alerts",
-            apply=_acknowledge,
+            apply=_setter(Alert.State.ACKNOWLEDGED),
             heavy=False,
             permission="manage",
             effect="Somebody has seen these alerts; they stay until resolved.",
@@ -39,7 +40,7 @@ class AlertAdmin(ReadOnlyAdmin):
         confirmed_action(
             "resolve_alerts",
             title="Resolve alerts",
-            apply=_resolve,
+            apply=_setter(Alert.State.RESOLVED),
             heavy=False,
             permission="manage",
             effect="The conditions are gone. A repeat raises a new alert.",

@@ -4,19 +4,23 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from accounts.models import Account
 from common.errors import Conflict
 from events.models import AuditRecord
 from monitoring.alerts import raise_alert
 from riskmgmt.models import KillSwitch
+from surfaces.console import accounts as account_pages
 from surfaces.console import trading as trading_pages
-from tests.dashboard.world import World
+from tests.dashboard.world import World, make_account
 from trading.models import ExternalPosition, Order, Position, TradeCursor
+from trading.services.closing import TerminateResult
 from users.models import ApiKey
 
 REQUEST_ID = "0123456789abcdef0123456789abcdef"
@@ -200,6 +204,9 @@ def test_key_is_revoked_once_and_alert_settled(staff: Client, world: World) -> N
     act(staff, "monitoring_alert", "resolve_alerts", [alert], **confirmed())
     alert.refresh_from_db()
     assert alert.state == "resolved"
+    assert AuditRecord.objects.filter(action="alert.resolved").count() == 1
+    _, told = act(staff, "monitoring_alert", "resolve_alerts", [alert], **confirmed())
+    assert "0 of 1 done, 1 refused. warning x: The alert was settled already." in told[-1]
 
 
 def test_an_accepted_difference_lets_entries_pass_again(staff: Client, world: World) -> None:
@@ -274,3 +281,75 @@ def test_the_inbox_shows_what_adopting_would_do_and_takes_a_typed_word(
     own = Position.objects.open().get(symbol="ETH/USDT")
     assert (own.allocated, own.quantity, own.average_price) == (True, Decimal(2), Decimal(3000))
     assert AuditRecord.objects.filter(action__startswith="external.").count() == 2
+
+
+def test_what_does_not_go_is_told_row_by_row_and_the_others_go_on(
+    staff: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [*world.accounts, make_account(world, "third")]
+    numbers = [row.pk for row in rows]
+
+    def set_status(*, account: Account, **values: Any) -> None:
+        if account.pk == numbers[0]:
+            raise RuntimeError("secret detail")
+        if account.pk == numbers[1]:
+            raise Conflict("It is busy.", code="account_busy")
+
+    monkeypatch.setattr(account_pages.services, "set_status", set_status)
+    form = confirmed(confirm="suspend 3", reason="drill")
+    answer, told = act(staff, "accounts_account", "suspend_accounts", rows, **form)
+    assert told[-1].startswith("Suspend accounts: 1 of 3 done, 1 refused, 1 failed. ")
+    text = answer.content.decode()
+    for row in rows:
+        assert f"<td>#{row.pk} {row}</td>" in text
+    assert "It is busy. (account_busy)" in text
+    assert "failed unexpectedly: see the log" in text
+    assert "secret detail" not in text
+    record = AuditRecord.objects.get(action="console.account.acted")
+    assert record.organisation_id == world.organisation.pk
+    assert record.target == "account:suspend_accounts"
+    assert record.after == {
+        "reason": "drill",
+        "done": [numbers[2]],
+        "refused": {str(numbers[1]): "account_busy"},
+        "failed": [numbers[0]],
+    }
+
+
+def test_terminating_tells_what_could_not_be_ended(
+    staff: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = world.accounts[0]
+    left = [{"symbol": "BTC/USDT", "code": "venue_disabled", "quantity": "1"}]
+    results = [TerminateResult(2, 3), TerminateResult(1, 0, errors=left)]
+    monkeypatch.setattr(account_pages.closing, "terminate_account", lambda **values: results.pop(0))
+    form = confirmed(confirm="terminate 1")
+    answer, told = act(staff, "accounts_account", "terminate_accounts", [account], **form)
+    assert told[-1] == "Terminate accounts: 1 of 1 done"
+    assert b"3 orders cancelled, 2 positions told to close" in answer.content
+    _, told = act(staff, "accounts_account", "terminate_accounts", [account], **form)
+    assert "0 of 1 done, 1 refused" in told[-1]
+    assert "symbol BTC/USDT code venue_disabled quantity 1" in told[-1]
+
+
+def test_every_act_on_many_rows_asks_first() -> None:
+    bare = [
+        f"{model._meta.label}.{getattr(each, '__name__', each)}"
+        for model, owner in admin.site._registry.items()
+        for each in owner.actions or ()
+        if not getattr(each, "is_confirmed", False)
+    ]
+    assert bare == []
+
+
+def test_a_periodic_task_is_switched_off_with_a_word_and_a_record(operator: Client) -> None:
+    every = IntervalSchedule.objects.create(every=5, period="seconds")
+    task = PeriodicTask.objects.create(name="sweep", task="trading.sweep", interval=every)
+    name = "django_celery_beat_periodictask"
+    act(operator, name, "disable_tasks", [task], **confirmed(confirm="disable", reason="x"))
+    task.refresh_from_db()
+    assert task.enabled
+    act(operator, name, "disable_tasks", [task], **confirmed(confirm="disable 1", reason="x"))
+    task.refresh_from_db()
+    assert not task.enabled
+    assert AuditRecord.objects.get(action="console.periodictask.acted").after["done"] == [task.pk]
