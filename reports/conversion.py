@@ -17,7 +17,8 @@ from .portfolio import DOLLARS
 
 ONE = Decimal(1)
 OLDEST = timedelta(minutes=10)
-KEPT_SECONDS = 10
+# How long an answer serves; that there is none, not so long: a wish for a price may be fulfilled.
+KEPT_SECONDS, MISSED_SECONDS = 10, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def rate_between(venues: Collection[Venue], source: str, target: str) -> Rate | 
     None where no price of the last ten minutes leads there.
 
     Dollar coins count as dollars, one to one, as everywhere in the reports. Asking keeps the prices
-    in use or notes a wish for them; an answer serves for ten seconds.
+    in use or notes a wish for them; an answer serves for some seconds.
     """
     if source == target or (source in DOLLARS and target in DOLLARS):
         return Rate(ONE)
@@ -48,7 +49,7 @@ def rate_between(venues: Collection[Venue], source: str, target: str) -> Rate | 
     known: tuple[Rate | None] | None = cache.get(key)
     if known is None:
         known = (_found(venues, source, target),)
-        cache.set(key, known, KEPT_SECONDS)
+        cache.set(key, known, KEPT_SECONDS if known[0] else MISSED_SECONDS)
     return known[0]
 
 

@@ -1,6 +1,6 @@
 """Notification channels and what goes out through them; an address goes in and never comes out."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -65,6 +65,7 @@ class ChannelChangeForm(OneOrganisationForm):
     class Meta:
         model = NotificationChannel
         fields = ("name", "topics", "is_enabled")
+        labels: ClassVar[dict[str, str]] = {"is_enabled": "In use"}
 
 
 def _switch(is_enabled: bool) -> Any:

@@ -96,14 +96,15 @@ def test_a_name_that_leads_into_the_private_network_is_not_called(
 ) -> None:
     address = receiver.address.replace("127.0.0.1", "rebound.example")
     found = socket.getaddrinfo("127.0.0.1", receiver.port, type=socket.SOCK_STREAM)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
     message = {"title": "t", "body": "b", "severity": "info"}
-    settings.NOTIFY_PRIVATE_ADDRESSES = False
-    assert sending.scheme_of(address) == "json"
-    assert sending.send(address, **message) == "private_address"
-    assert receiver.bodies == []
-    settings.NOTIFY_PRIVATE_ADDRESSES = True
-    assert sending.send(address, **message) == "sent"
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+        settings.NOTIFY_PRIVATE_ADDRESSES = False
+        assert sending.scheme_of(address) == "json"
+        assert sending.send(address, **message) == "private_address"
+        assert receiver.bodies == []
+        settings.NOTIFY_PRIVATE_ADDRESSES = True
+        assert sending.send(address, **message) == "sent"
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver, second: Receiver) -> None:

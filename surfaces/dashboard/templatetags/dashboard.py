@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from common.clock import iso, now
 from common.money import plain
+from reports.portfolio import DOLLARS
 from trading.models import Command, Order
 from trading.states import LIVE, PENDING_CANCEL
 
@@ -19,6 +20,7 @@ register.filter("plain", plain)
 
 NOTHING = "–"
 OLD_SECONDS, STALE_SECONDS = 5, 60
+WITH_CENTS = frozenset({*DOLLARS, "EUR", "GBP", "PLN", "CHF", "CAD", "AUD", "JPY"})
 TONES = {
     "FILLED": "good",
     "OPEN": "info",
@@ -109,6 +111,12 @@ def ratio(value: float | None) -> SafeString:
     if value is None:
         return format_html('<span class="n none">{}</span>', NOTHING)
     return format_html('<span class="n" title="{}">{}</span>', value, f"{value:,.2f}")
+
+
+@register.filter
+def places(currency: str) -> int:
+    """How many decimals an amount of a currency is shown with: two of money that has cents."""
+    return 2 if currency in WITH_CENTS else 8
 
 
 def _ago(seconds: float) -> str:
