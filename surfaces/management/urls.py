@@ -12,6 +12,7 @@ from surfaces.management import (
     bots,
     groups,
     health,
+    metrics,
     performance,
     trading,
     webhook,
@@ -30,6 +31,7 @@ def _route(pattern: str, view: Callable[..., Any], name: str) -> URLPattern:
 # Literals stand before the parameters that would swallow them.
 urlpatterns = [
     _route("health", health.HealthView.as_view(), "health"),
+    _route("metrics", metrics.MetricsView.as_view(), "metrics"),
     _route("auth/login", auth.LoginView.as_view(), "login"),
     _route("auth/refresh", auth.RefreshView.as_view(), "refresh"),
     _route("auth/logout", auth.LogoutView.as_view(), "logout"),

@@ -80,7 +80,10 @@ def whole_world(name: str) -> World:
 
 def _fill_channels(world: World, event: Event) -> None:
     channel = NotificationChannel(
-        organisation=world.organisation, name=f"{world.organisation.name} channel", scheme="jsons"
+        organisation=world.organisation,
+        name=f"{world.organisation.name} channel",
+        scheme="jsons",
+        topics=["fills"],
     )
     channel.set_address("jsons://MARKER-channel-address")
     channel.save()
