@@ -8,7 +8,7 @@ from accounts.models import Account
 from bots.models import Bot
 from common.principal import Principal
 from groups.models import Group
-from surfaces.dashboard.page_form import PageForm, choices_of
+from surfaces.dashboard.page_form import PageForm, account_choices, choices_of
 
 STATUSES = (
     (Bot.Status.PAUSED, "paused: entries are refused until you activate it"),
@@ -26,10 +26,7 @@ class ConnectionsForm(PageForm):
         super().__init__(*args, **kwargs)
         accounts = Account.objects.visible_to(principal).order_by("name")
         groups = Group.objects.visible_to(principal).order_by("name")
-        self.fields["account_ids"].choices = [  # type: ignore[attr-defined]
-            (account.pk, f"{account.name} ({account.book}, {account.venue})")
-            for account in accounts
-        ]
+        self.fields["account_ids"].choices = account_choices(accounts)  # type: ignore[attr-defined]
         self.fields["group_ids"].choices = [  # type: ignore[attr-defined]
             (group.pk, group.name) for group in groups
         ]

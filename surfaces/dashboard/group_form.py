@@ -9,7 +9,7 @@ from common.money import plain
 from common.principal import Principal
 from groups.models import Group
 from groups.services import MAX_DESCRIPTION_LENGTH, SETTINGS, account_ids_of
-from surfaces.dashboard.page_form import PageForm, choices_of, exact
+from surfaces.dashboard.page_form import PageForm, account_choices, choices_of, exact
 
 
 class GroupForm(PageForm):
@@ -28,10 +28,7 @@ class GroupForm(PageForm):
     def __init__(self, principal: Principal, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         accounts = Account.objects.visible_to(principal).order_by("name")
-        self.fields["account_ids"].choices = [  # type: ignore[attr-defined]
-            (account.pk, f"{account.name} ({account.book}, {account.venue})")
-            for account in accounts
-        ]
+        self.fields["account_ids"].choices = account_choices(accounts)  # type: ignore[attr-defined]
 
 
 class NewGroupForm(GroupForm):

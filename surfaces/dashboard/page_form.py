@@ -1,11 +1,12 @@
 """Forms of the pages: exact numbers, secrets that stay inside, refusals at their fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from django import forms
 
+from accounts.models import Account
 from common.errors import Conflict, DomainError, Invalid
 from common.money import InvalidMoney, money
 
@@ -59,6 +60,11 @@ def choices_of(label: str, help_text: str = "") -> forms.TypedMultipleChoiceFiel
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
+
+
+def account_choices(accounts: Iterable[Account]) -> list[tuple[int, str]]:
+    """Accounts to choose from, each with its mode and where it is."""
+    return [(each.pk, f"{each.name} ({each.book}, {each.venue})") for each in accounts]
 
 
 class PageForm(forms.Form):

@@ -6,7 +6,7 @@ from django import forms
 
 from accounts.models import Account
 from common.principal import TRADE, Principal
-from surfaces.dashboard.page_form import PageForm, exact
+from surfaces.dashboard.page_form import PageForm, account_choices, exact
 from trading.models.orders import OrderType, Side
 from trading.services.placing import NewOrder
 
@@ -48,10 +48,7 @@ class TicketForm(PageForm):
     def __init__(self, accounts: list[Account], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._accounts = {account.pk: account for account in accounts}
-        self.fields["account"].choices = [  # type: ignore[attr-defined]
-            (account.pk, f"{account.name} ({account.book}, {account.venue})")
-            for account in accounts
-        ]
+        self.fields["account"].choices = account_choices(accounts)  # type: ignore[attr-defined]
 
     def clean_symbol(self) -> str:
         """In the exchange's spelling."""

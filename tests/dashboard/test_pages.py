@@ -71,6 +71,8 @@ def test_account_page_shows_figures_positions_orders_and_deals(
     assert 'data-exact="10250.123456789"' in text
     assert f'id="order-{Order.objects.filter(account=account).first().pk}"' in text
     assert f'data-candles="/dashboard/data/candles?account={account.pk}' in text
+    assert f'hx-get="{reverse("dashboard:account_performance", args=[account.pk])}"' in text
+    assert f'Reached by the bots <a href="{reverse("dashboard:bot", args=[world.bot.pk])}"' in text
 
 
 def test_sign_of_a_result_stands_in_the_text(browser_client: Client, world: World) -> None:
