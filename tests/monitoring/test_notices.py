@@ -7,9 +7,10 @@ import pytest
 from accounts.services import set_status
 from bots.services import set_status as set_bot_status
 from common.principal import system_principal
-from events.log import publish_all
+from events.log import NewEvent, publish_all
 from events.models import Event
 from events.sequencer import number_events
+from groups.models import Group
 from monitoring.models import NotificationChannel, OutgoingMessage
 from monitoring.notices import topics
 from riskmgmt import switches
@@ -23,7 +24,7 @@ from webhooks.models import Signal
 
 @pytest.fixture
 def world(db: None) -> World:
-    """An organisation with a channel that is told of everything, and nothing told yet."""
+    """An organisation with a channel that is told of everything but alerts, and nothing yet."""
     found = make_world("Acme")
     fill(found)
     number_events()
@@ -31,7 +32,7 @@ def world(db: None) -> World:
         organisation=found.organisation,
         name="all",
         scheme="jsons",
-        topics=[topic.name for topic in topics()],
+        topics=[topic.name for topic in topics() if not topic.name.startswith("alerts_")],
     )
     channel.set_address("jsons://example.com")
     channel.save()
@@ -116,6 +117,36 @@ def test_accounts_bots_and_a_switch_of_one_account(world: World) -> None:
         ),
         ("kill_switch", "critical", "Kill switch engaged: HALTED", because),
         ("kill_switch", "warning", "Kill switch released: HALTED", because),
+    ]
+
+
+def test_the_guard_of_a_group(world: World) -> None:
+    group = Group.objects.create(organisation=world.organisation, name="Twenty")
+    facts = {
+        "group_id": group.pk,
+        "book": "live",
+        "drawdown": "10.5",
+        "max_drawdown": "10",
+        "reason": "seen",
+    }
+    events = [
+        NewEvent(f"group_guard.{end}", world.organisation.pk, (), facts)
+        for end in ("latched", "reset")
+    ]
+    assert said(*events) == [
+        (
+            "group_guard",
+            "critical",
+            "Guard of group Twenty latched",
+            "It is 10.5 % below its peak, its limit is 10 %: entries of its live accounts are "
+            "refused.",
+        ),
+        (
+            "group_guard",
+            "warning",
+            "Guard of group Twenty reset",
+            "Entries are accepted again. Reason given: seen",
+        ),
     ]
 
 

@@ -40,7 +40,7 @@ def alert(person: Person, subject: str = "", severity: str = "warning") -> None:
 def test_a_kill_switch_is_told_once(
     admin: Person, receiver: Receiver, make_channel: MakeChannel
 ) -> None:
-    channel = make_channel(receiver.address)
+    channel = make_channel(receiver.address, wants=["kill_switch"])
     engage(admin)
     assert deliver() == 1
     ConsumerCursor.objects.filter(name=CONSUMER).update(seq=0)
@@ -145,7 +145,7 @@ def test_pauses_grow_and_after_five_tries_a_message_is_given_up_with_an_alert(
     engage_again = {"scope": "organisation", "level": "HALTED", "reason": "worse"}
     switches.engage(principal=admin.principal, **engage_again)
     assert deliver() == 1
-    assert Alert.objects.get().state == "resolved"
+    assert Alert.objects.get(code="notification_undelivered").state == "resolved"
     deliver()
     assert second.told[1] == ("Over: notification_undelivered", said)
 
