@@ -45,16 +45,13 @@ def _change_mode(account: Any, order: Order) -> None:
     )
 
 
-def _make_netting(account: Any, order: Order) -> None:
-    venue_modes.change_position_mode(
-        principal=order.principal, account=account, position_mode=Account.PositionMode.NETTING
-    )
+def _positions(position_mode: str) -> Any:
+    def apply(account: Any, order: Order) -> None:
+        venue_modes.change_position_mode(
+            principal=order.principal, account=account, position_mode=position_mode
+        )
 
-
-def _make_hedging(account: Any, order: Order) -> None:
-    venue_modes.change_position_mode(
-        principal=order.principal, account=account, position_mode=Account.PositionMode.HEDGE
-    )
+    return apply
 
 
 def _terminate(account: Any, order: Order) -> str:
@@ -142,14 +139,14 @@ class AccountAdmin(HistoryAdmin):
         confirmed_action(
             "make_netting",
             title="Make netting accounts",
-            apply=_make_netting,
+            apply=_positions(Account.PositionMode.NETTING),
             permission="manage",
             effect="One position per symbol from now on. Refused while positions are open.",
         ),
         confirmed_action(
             "make_hedging",
             title="Make hedging accounts",
-            apply=_make_hedging,
+            apply=_positions(Account.PositionMode.HEDGE),
             permission="manage",
             effect="Every entry opens a position of its own from now on. Refused while positions "
             "are open.",

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from common.clock import now
+from events.log import audit
 from events.models import AuditRecord
 from marketdata.models import LastPrice, PriceWish
 from surfaces.dashboard import figures
@@ -140,6 +141,24 @@ def test_the_console_speaks_in_the_persons_zone_and_its_exports_in_utc(
     assert "Times in Europe/Warsaw" in text
     shown, _ = act(browser_client, "accounts_account", "suspend_accounts", world.accounts)
     assert "Times in Europe/Warsaw" in shown.content.decode()
+    Deal.objects.update(executed_at=datetime(2026, 7, 1, 22, 15, 5, tzinfo=UTC))
+    page = reverse("admin:trading_deal_export")
+    file = browser_client.post(page, {"format": "0", "resource": "0"})
+    assert "2026-07-01 22:15:05" in file.content.decode()
+
+
+def test_days_of_a_console_filter_are_the_persons(browser_client: Client, world: World) -> None:
+    with time_machine.travel(MOMENT, tick=False):
+        audit(None, "test.act", actor="night-owl", organisation_id=world.organisation.pk)
+    page = reverse("admin:events_auditrecord_changelist")
+
+    def found(day: str) -> bool:
+        query = {"created_at_from": day, "created_at_to": day}
+        return "night-owl" in browser_client.get(page, query).content.decode()
+
+    assert (found("2026-03-09"), found("2026-03-10")) == (True, False)
+    save(browser_client, "Europe/Warsaw")
+    assert (found("2026-03-09"), found("2026-03-10")) == (False, True)
 
 
 def test_a_total_is_shown_in_the_display_currency_where_a_rate_is_known(
