@@ -54,7 +54,8 @@ def _generated(known: set[str], text: str) -> dict[str, str]:
         chosen = _chosen_port("REHEARSAL_PORT", text)
         port = chosen or _rehearsal_port(_chosen_port("PORT", text) or DEFAULT_PORT)
         venue = {"ccxt": "binance", "base_url": f"http://127.0.0.1:{port}"}
-        if not chosen:
+        # The address is pinned here, so the port has to be, too: a later start may not name it.
+        if _last_value("REHEARSAL_PORT", text) != str(port):
             values["REHEARSAL_PORT"] = str(port)
         values["EXCHANGE_VENUES"] = f"'{json.dumps({'rehearsal': venue})}'"
     return values
@@ -62,9 +63,13 @@ def _generated(known: set[str], text: str) -> dict[str, str]:
 
 def _chosen_port(name: str, text: str) -> int:
     """The port that the environment or the file gives, 0 where neither does."""
-    lines = [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{name}=")]
-    chosen = os.environ.get(name) or (lines[-1] if lines else "")
+    chosen = os.environ.get(name) or _last_value(name, text)
     return int(chosen) if chosen.strip().isdecimal() else 0
+
+
+def _last_value(name: str, text: str) -> str:
+    lines = [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{name}=")]
+    return lines[-1].strip() if lines else ""
 
 
 def _rehearsal_port(platform_port: int) -> int:
