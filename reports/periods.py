@@ -42,7 +42,7 @@ class Span:
                 "Not a range of dates.",
                 fields={"end_date": "must not be before start_date, both from 2009 to 2100"},
             )
-        if (self.last - self.first).days >= MAX_DAYS:
+        if self.days > MAX_DAYS:
             raise Invalid("The range is too long.", fields={"end_date": f"at most {MAX_DAYS} days"})
 
     @property
@@ -54,6 +54,11 @@ class Span:
     def end(self) -> datetime:
         """The moment the last date ends."""
         return midnight(self.last + timedelta(days=1), self.zone)
+
+    @property
+    def days(self) -> int:
+        """How many dates it has, the first and the last included."""
+        return (self.last - self.first).days + 1
 
     def periods(self, interval: str) -> list[Period]:
         """The span cut into days, ISO weeks or calendar months; the first and the last may be
@@ -71,7 +76,7 @@ class Span:
         ]
 
     def _dates(self) -> Iterator[date]:
-        for number in range((self.last - self.first).days + 1):
+        for number in range(self.days):
             yield self.first + timedelta(days=number)
 
 

@@ -102,7 +102,7 @@ class GroupMetricsView(PerformanceView):
     """A group's risk over the last days, and how its accounts' venues and balances do."""
 
     def get(self, request: Request, group_id: str) -> Response:
-        """Risk of the last 30 days, of the book and currency that most accounts are in."""
+        """Risk of the span (30 days), of the book and currency that most accounts are in."""
         group = find(Group.objects.visible_to(self.principal), group_id, what="group")
         span = self.span(request, usual=RISK_DAYS)
         accounts = self.group_accounts(group)
@@ -110,7 +110,7 @@ class GroupMetricsView(PerformanceView):
         details = details_of(self.principal, accounts)
         connected = {str(each.account.pk): each.is_connected for each in details}
         data = {
-            "risk_metrics": _risk(group, records),
+            "risk_metrics": _risk(group, records, span),
             "websocket_health": {
                 "active_connections": sum(connected.values()),
                 "total_accounts": len(details),
@@ -250,7 +250,7 @@ def _group_part(group: Group, record: TrackRecord) -> dict[str, Any]:
     }
 
 
-def _risk(group: Group, records: Sequence[TrackRecord]) -> dict[str, Any]:
+def _risk(group: Group, records: Sequence[TrackRecord], span: Span) -> dict[str, Any]:
     names = ("max_drawdown", "volatility", "sharpe_ratio", "sortino_ratio")
     figures = _risk_figures(records[0].whole) if records else dict.fromkeys(names)
     labels = _labels(records[0]) if records else {}
@@ -259,7 +259,7 @@ def _risk(group: Group, records: Sequence[TrackRecord]) -> dict[str, Any]:
         **figures,
         "max_drawdown_limit": number(group.max_drawdown),
         "risk_limit": number(group.risk_limit),
-        "days": RISK_DAYS,
+        "days": span.days,
     }
 
 

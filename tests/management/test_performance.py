@@ -110,6 +110,7 @@ def test_a_groups_figures_history_and_metrics(call: Call, viewer: Person, group:
     data = call("GET", f"{at}/metrics", person=viewer, query_params=MAY).json()["data"]
     assert data["risk_metrics"]["max_drawdown"] == pytest.approx(20)
     assert data["risk_metrics"]["max_drawdown_limit"] == 25
+    assert data["risk_metrics"]["days"] == 3
     assert data["websocket_health"]["total_accounts"] == 1
     assert data["balance_status"]["accounts"][0]["success"] is False
     assert data["balance_status"]["totals"] == {"USDT": {"balance": 0, "equity": 0}}
