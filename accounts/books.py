@@ -8,6 +8,8 @@ PAPER, SHADOW, LIVE = "paper", "shadow", "live"
 MODES = (PAPER, SHADOW, LIVE)
 # Books whose orders never leave the house.
 SIMULATED = frozenset({Book.PAPER.value, Book.SHADOW.value})
+# Quote currencies that are taken for dollars, one to one.
+DOLLARS = ("USD", "USDT", "USDC")
 
 
 def mode_of(book: str) -> str:
@@ -30,3 +32,8 @@ def book_of_mode(account: Account, mode: str) -> str:
         return account.book
     where = resolve(account.venue, is_testnet=account.is_testnet)
     return sent_book(where, is_testnet=account.is_testnet)
+
+
+def counted_currency(account: Account) -> str:
+    """The currency in which accounts are added up: dollars of several kinds are USD."""
+    return "USD" if account.quote_currency in DOLLARS else account.quote_currency

@@ -11,9 +11,10 @@ from django.db.models import F, Q
 from accounts.models import Account, EquityPoint
 from common.clock import now
 from common.money import ZERO
+from common.returns import Valuation
 from trading.models import CashFlow
 
-from .formulas import Valuation, compounded, linked_returns
+from .formulas import compounded, linked_returns
 
 Value = TypeVar("Value")
 QUARTER = timedelta(seconds=EquityPoint.SECONDS_PER_QUARTER)

@@ -11,32 +11,20 @@ F. A. Sortino and R. van der Meer, "Downside Risk", Journal of Portfolio Managem
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 from common.money import ZERO
+from common.returns import Valuation, ratios
 
 # Crypto markets trade every day of the year.
 DAYS_PER_YEAR = 365
-
-
-@dataclass(frozen=True, slots=True)
-class Valuation:
-    """What a portfolio was worth at a moment, and the deposits less withdrawals right after it."""
-
-    equity: Decimal
-    flow: Decimal = ZERO
 
 
 def linked_returns(valuations: Sequence[Valuation]) -> list[float]:
     """The return from each valuation to the next, as fractions: equity over what was there after
     the flow, less one; 0 where nothing was there.
     """
-    returns = []
-    for before, after in zip(valuations, valuations[1:], strict=False):
-        start = before.equity + before.flow
-        returns.append(float(after.equity / start) - 1.0 if start > 0 else 0.0)
-    return returns
+    return [float(ratio) - 1.0 for ratio in ratios(valuations)]
 
 
 def compounded(returns: Iterable[float]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from accounts.books import SIMULATED
+from accounts.books import DOLLARS, SIMULATED
 from accounts.models import Account, Balance, Book
 from common.clock import now
 from common.money import ZERO, multiplied, rounded
@@ -19,8 +19,6 @@ from trading.models import Position
 from .accounts import FRESH_SECONDS
 from .positions import key_of, priced
 
-# Quote currencies that are taken for dollars, one to one.
-DOLLARS = ("USD", "USDT", "USDC")
 FRESH_FOR = timedelta(seconds=FRESH_SECONDS)
 
 

@@ -8,13 +8,14 @@ from decimal import Decimal
 
 from django.db.models import OuterRef, Q, Subquery
 
+from accounts.books import DOLLARS
 from accounts.models import Account, EquityPoint
 from common.errors import Invalid
 from common.money import ZERO, ExactSum
 from common.principal import Principal
 from trading.models import Deal, Position
 
-from .portfolio import DOLLARS, usual_book
+from .portfolio import usual_book
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import dropwhile
 
+from accounts.books import counted_currency
 from accounts.models import Account
 from common.clock import now
 from common.money import ZERO
@@ -24,7 +25,6 @@ from .formulas import (
     volatility,
 )
 from .periods import DAY, Period, Span, midnight
-from .portfolio import DOLLARS
 from .positions import priced
 
 # Up to so many days drawdowns are measured from hour to hour, beyond from day to day.
@@ -211,8 +211,7 @@ def parts_of(accounts: Iterable[Account]) -> list[list[Account]]:
     """Books and currencies apart, the one with the most accounts first; dollars count as one."""
     parts: dict[tuple[str, str], list[Account]] = defaultdict(list)
     for account in accounts:
-        currency = "USD" if account.quote_currency in DOLLARS else account.quote_currency
-        parts[account.book, currency].append(account)
+        parts[account.book, counted_currency(account)].append(account)
     ordered = sorted(parts.items(), key=lambda item: (-len(item[1]), item[0]))
     return [members for _, members in ordered]
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 import numpy
 import pytest
 
+from common.returns import Valuation
 from reports import formulas
-from reports.formulas import Valuation
 
 with warnings.catch_warnings():  # the library's own imports warn
     warnings.simplefilter("ignore")
