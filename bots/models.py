@@ -60,7 +60,9 @@ class Bot(models.Model):
     status = models.CharField(max_length=8, choices=Status, default=Status.ACTIVE)
     magic_id = models.BigIntegerField(editable=False)
     market_type = models.CharField(max_length=10, default="spot")
-    max_leverage = models.PositiveSmallIntegerField(default=1)
+    max_leverage = models.PositiveSmallIntegerField(
+        default=1, help_text="The highest leverage that its alerts may ask for."
+    )
     max_alert_age_seconds = models.PositiveIntegerField(
         default=60, help_text="Alerts whose own time is older than this are refused."
     )

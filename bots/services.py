@@ -8,11 +8,15 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Account
 from accounts.principals import demand_organisation_wide
+from accounts.services import MAX_LEVERAGE
 from common.errors import Conflict, DomainError, Invalid, NotFound
 from common.ids import digest, new_secret_token
 from common.principal import Principal
 from events.log import audit, publish
 from groups.models import Group, Membership
+from monitoring.alerts import raise_alert, resolve_alerts
+from riskmgmt.models import KillSwitch
+from riskmgmt.switches import switch_owner
 from trading.services.closing import orders_to_end, positions_to_end, terminate_account
 from trading.services.owners import new_magic_id
 
@@ -23,6 +27,13 @@ MAX_NAME_LENGTH = 60
 RESERVED_NAMES = frozenset({"list", "create"})
 
 
+# How far a bot's orders are stopped, those that wait to be sent included.
+STOPS = {
+    Bot.Status.ACTIVE.value: None,
+    Bot.Status.PAUSED.value: KillSwitch.Level.REDUCING.value,
+    Bot.Status.STOPPED.value: KillSwitch.Level.HALTED.value,
+}
+NOT_ACTIVE = "bot_not_active"
 BOT_SCOPE, ACCOUNT_SCOPE = "bot", "account"
 SCOPES = (BOT_SCOPE, ACCOUNT_SCOPE)
 
@@ -49,15 +60,16 @@ def create_bot(
     with_token: bool = True,
     body_secret: str = "",
     status: str = Bot.Status.ACTIVE,
+    max_leverage: int = 1,
 ) -> tuple[Bot, BotSecrets]:
     """A bot and its secrets, which are not shown again (a hash or a ciphertext is kept).
 
-    ``body_secret`` is one the caller chose for the alert's text (16 characters at least). Raises
-    Denied, Invalid (``no_authentication`` where no way to authenticate is left), Conflict
-    ``name_taken``.
+    ``body_secret`` is one the caller chose for the alert's text (16 characters at least);
+    ``max_leverage`` is the highest factor that its alerts may ask for. Raises Denied, Invalid
+    (``no_authentication`` where no way to authenticate is left), Conflict ``name_taken``.
     """
     demand_organisation_wide(principal)
-    _check_input(name, base_name, timeframe)
+    _check_input(name, base_name, timeframe, max_leverage)
     check_secrets(machine_made=with_hmac or with_token, body_secret=body_secret)
     accounts = _visible(Account.objects.visible_to(principal), account_ids, "account_ids")
     groups = _visible(Group.objects.visible_to(principal), group_ids, "group_ids")
@@ -71,12 +83,14 @@ def create_bot(
         base_name=base_name.strip(),
         timeframe=timeframe,
         status=_known_status(status),
+        max_leverage=max_leverage,
         magic_id=new_magic_id(organisation_id=principal.organisation_id),
         path_token_hash=digest(secrets.path_token) if secrets.path_token else "",
         body_secret_hash=digest(body_secret) if body_secret else "",
     )
     bot.set_hmac_secret(secrets.hmac_secret)
     _save_named(bot)
+    _switch(bot)
     bot.accounts.set(accounts)
     bot.groups.set(groups)
     audit(principal, "bot.created", target=f"bot:{bot.pk}", after=_facts(bot))
@@ -88,6 +102,7 @@ def create_bot(
 def set_status(*, principal: Principal, bot: Bot, status: str) -> Bot:
     """ACTIVE, PAUSED or STOPPED in any case; the status it has changes nothing.
 
+    It holds for the bot's orders that wait, too: they are judged again just before they are sent.
     Raises Denied, Invalid.
     """
     demand_organisation_wide(principal)
@@ -98,6 +113,8 @@ def set_status(*, principal: Principal, bot: Bot, status: str) -> Bot:
     before = row.status
     row.status = wanted
     row.save(update_fields=["status"])
+    _switch(row)
+    _alert(row)
     audit(
         principal,
         "bot.status_changed",
@@ -107,6 +124,23 @@ def set_status(*, principal: Principal, bot: Bot, status: str) -> Bot:
     )
     _tell(row, "bot.updated")
     return row
+
+
+def _switch(bot: Bot) -> None:
+    """Let the bot's status hold for its orders."""
+    switch_owner(
+        organisation_id=bot.organisation_id, magic_id=bot.magic_id, level=STOPS[bot.status]
+    )
+
+
+def _alert(bot: Bot) -> None:
+    """A bot that does not execute is a condition that somebody should know of while it lasts."""
+    given = {"organisation_id": bot.organisation_id, "subject": f"bot:{bot.pk}"}
+    if bot.status == Bot.Status.ACTIVE:
+        resolve_alerts(NOT_ACTIVE, **given)
+    else:
+        what = "refuses entries" if bot.status == Bot.Status.PAUSED else "refuses every signal"
+        raise_alert(NOT_ACTIVE, message=f"Bot {bot.name} is {bot.status} and {what}.", **given)
 
 
 @transaction.atomic
@@ -200,14 +234,14 @@ def renew_path_token(*, principal: Principal, bot: Bot) -> str:
 def terminate(
     *, principal: Principal, bot: Bot, scope: str = ACCOUNT_SCOPE
 ) -> tuple[int, list[dict[str, Any]]]:
-    """Pause the bot, then cancel and close everything on each of its accounts; with the scope
-    ``bot`` only what the bot itself owns there.
+    """Pause the bot (one that is stopped stays it), then cancel and close everything on each of its
+    accounts; with the scope ``bot`` only what the bot itself owns there.
 
     Returns how many accounts were dealt with and the faults, each with its account. One account's
     fault does not stop the others. Raises Denied, NotFound, Invalid (an unknown scope).
     """
     owner = _owner(bot, scope)
-    row = set_status(principal=principal, bot=bot, status=Bot.Status.PAUSED)
+    row = _paused(principal, bot)
     audit(principal, "bot.terminated", target=f"bot:{row.pk}", after={"scope": scope})
     done, errors = 0, []
     for account in targets(row):
@@ -219,6 +253,16 @@ def terminate(
         done += 1
         errors.extend({"account_id": account.pk, **fault} for fault in result.errors)
     return done, errors
+
+
+@transaction.atomic
+def _paused(principal: Principal, bot: Bot) -> Bot:
+    """The bot, which opens nothing from the commit on."""
+    demand_organisation_wide(principal)
+    row = _locked(principal, bot)
+    if row.status == Bot.Status.STOPPED:
+        return row
+    return set_status(principal=principal, bot=row, status=Bot.Status.PAUSED)
 
 
 def preview_termination(
@@ -259,7 +303,7 @@ def targets(bot: Bot) -> list[Account]:
     return list(reached.order_by("pk"))
 
 
-def _check_input(name: str, base_name: str, timeframe: str) -> None:
+def _check_input(name: str, base_name: str, timeframe: str, max_leverage: int) -> None:
     faults = {}
     text = name.strip()
     if not text or len(text) > MAX_NAME_LENGTH or not text.isprintable():
@@ -270,6 +314,8 @@ def _check_input(name: str, base_name: str, timeframe: str) -> None:
         faults["base_name"] = f"up to {MAX_NAME_LENGTH} printable characters"
     if timeframe not in Bot.Timeframe.values:
         faults["timeframe"] = f"one of {', '.join(Bot.Timeframe.values)}"
+    if not 1 <= max_leverage <= MAX_LEVERAGE:
+        faults["max_leverage"] = f"must be 1 to {MAX_LEVERAGE}"
     if faults:
         raise Invalid("The bot cannot be made like this.", fields=faults)
 
@@ -320,6 +366,7 @@ def _facts(bot: Bot) -> dict[str, Any]:
         "base_name": bot.base_name,
         "timeframe": bot.timeframe,
         "status": bot.status,
+        "max_leverage": bot.max_leverage,
         "magic_id": bot.magic_id,
         "accounts": sorted(bot.accounts.values_list("pk", flat=True)),
         "groups": sorted(bot.groups.values_list("pk", flat=True)),

@@ -17,7 +17,8 @@ class MarketRules:
     """What a venue demands of orders in one market; ``None`` where the venue sets no bound.
 
     ``amount_step`` and ``price_step`` are the smallest increments; ``min_cost`` is in the quote
-    currency; ``contract_size`` is base units per contract (1 on spot).
+    currency; ``contract_size`` is base units per contract (1 on spot); ``max_leverage`` is the
+    market's highest factor.
     """
 
     symbol: str
@@ -31,6 +32,7 @@ class MarketRules:
     min_cost: Decimal | None = None
     contract_size: Decimal = Decimal(1)
     active: bool = True
+    max_leverage: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ def market_rules(market: dict[str, Any], precision_mode: int) -> MarketRules:
         min_cost=_positive((limits.get("cost") or {}).get("min")),
         contract_size=_positive(market.get("contractSize")) or Decimal(1),
         active=market.get("active") is not False,
+        max_leverage=_positive((limits.get("leverage") or {}).get("max")),
     )
 
 

@@ -27,6 +27,7 @@ class Market(models.Model):
     max_amount = MoneyField(null=True)
     min_cost = MoneyField(null=True)
     contract_size = MoneyField(default=Decimal(1))
+    max_leverage = MoneyField(null=True)
     is_active = models.BooleanField(default=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -55,6 +56,7 @@ class Market(models.Model):
             min_cost=self.min_cost,
             contract_size=self.contract_size,
             active=self.is_active,
+            max_leverage=self.max_leverage,
         )
 
 

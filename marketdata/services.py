@@ -81,6 +81,7 @@ def _store_rules(venue: Venue, rules: MarketRules) -> MarketRules:
             "min_cost": rules.min_cost,
             "contract_size": rules.contract_size,
             "is_active": rules.active,
+            "max_leverage": rules.max_leverage,
         },
     )
     return rules

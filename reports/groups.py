@@ -8,14 +8,18 @@ from common.money import EXACT, ZERO
 from common.principal import Principal
 from groups.models import Group
 from reports.accounts import AccountDetail, details_of
+from riskmgmt.models import GroupGuard
 
 
 @dataclass(frozen=True, slots=True)
 class GroupDetail:
-    """A group with the details of its accounts that the reader may see."""
+    """A group with the details of its accounts, and its guards in force, that the reader may
+    see.
+    """
 
     group: Group
     members: Sequence[AccountDetail]
+    guards: Sequence[GroupGuard] = ()
 
     @property
     def balance(self) -> Decimal:
@@ -41,7 +45,10 @@ class GroupDetail:
 def group_detail(principal: Principal, group: Group) -> GroupDetail:
     """The group with its visible, not deleted accounts."""
     accounts = list(group.accounts.filter(deleted_at=None).order_by("pk"))
-    return GroupDetail(group=group, members=details_of(principal, accounts))
+    guards = GroupGuard.objects.visible_to(principal).current().filter(group_id=group.pk)
+    return GroupDetail(
+        group=group, members=details_of(principal, accounts), guards=list(guards.order_by("pk"))
+    )
 
 
 def _sum(values: Sequence[Decimal]) -> Decimal:

@@ -1,7 +1,8 @@
 """May this order go? Pure: values in, a coded decision out.
 
 Reduce-only orders pass every check but an account that an operator disabled or that cannot act (key
-refused, address moved) and the level HALTED. Entries fail closed: what is not known refuses them.
+refused, address moved), the level HALTED, and, when a signal asked for them, an owner that is
+stopped. Entries fail closed: what is not known refuses them.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
     """The order under judgement. ``notional`` is quantity times the price it is valued at, in
-    quote; ``max_slippage`` by how many percent the price may move against it before it is sent.
+    quote; ``max_slippage`` by how many percent the price may move against it before it is sent;
+    ``is_of_signal`` where a signal asked for it.
     """
 
     side: str
@@ -40,6 +42,7 @@ class OrderFacts:
     price: Decimal | None = None
     reduce_only: bool = False
     is_operator_flatten: bool = False
+    is_of_signal: bool = False
     max_slippage: Decimal | None = None
 
 
@@ -50,13 +53,17 @@ class Situation:
     ``position_value`` is the signed value of the open position (long positive) and
     ``reserved_value`` what orders not yet finished may add to it, both in quote and without this
     order. ``reference_price`` is the price the order was valued at, ``last_price`` the newest known
-    one. ``ledger_agrees`` is false while ledger and venue differ in the symbol.
+    one. ``ledger_agrees`` is false while ledger and venue differ in the symbol. ``owner_level`` is
+    the switch of the order's owner, ``group_latch`` drawdown and limit (percent) of a group of the
+    account that is latched.
     """
 
     account_status: str = "active"
     account_reason: str = ""
     venue_enabled: bool = True
     switch_level: str | None = None
+    owner_level: str | None = None
+    group_latch: tuple[Decimal, Decimal] | None = None
     limits: Limits = field(default_factory=Limits)
     position_value: Decimal = ZERO
     reserved_value: Decimal = ZERO
@@ -120,7 +127,22 @@ def _gates(order: OrderFacts, situation: Situation) -> list[dict[str, Any]]:
         ),
         _check("venue_disabled", situation.venue_enabled or is_exit),
         _check("kill_switch", passes, level),
+        *_owner_checks(order, situation.owner_level),
+        _check(
+            "group_drawdown",
+            situation.group_latch is None or is_exit,
+            *(situation.group_latch or ()),
+        ),
     ]
+
+
+def _owner_checks(order: OrderFacts, level: str | None) -> list[dict[str, Any]]:
+    """A paused owner opens nothing, and a stopped one does nothing that a signal asks for."""
+    if level is None:
+        return []
+    if level == HALTED:
+        return [_check("owner_stopped", order.reduce_only and not order.is_of_signal, level)]
+    return [_check("owner_paused", order.reduce_only, level)]
 
 
 def _entry_checks(order: OrderFacts, situation: Situation) -> list[dict[str, Any]]:

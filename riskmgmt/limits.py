@@ -24,7 +24,9 @@ from .models import Reservation, RiskLimit, Scope
 
 @dataclass(frozen=True, slots=True)
 class NewReservation:
-    """What an entry order may add to its account's position; ``notional`` in quote currency."""
+    """What an entry order may add to its account's position (``notional``), and what it loses when
+    it is stopped out (``at_risk``, None without a stop); in quote currency.
+    """
 
     organisation_id: int
     account_id: int
@@ -32,6 +34,7 @@ class NewReservation:
     order_uid: UUID
     symbol: str
     notional: Decimal
+    at_risk: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,13 @@ HELD = Reading(
     f"account_id, book, symbol, {as_text('notional')}",
     f"FROM {Reservation._meta.db_table} WHERE released_at IS NULL"
     " AND account_id {in_accounts} AND symbol {in_symbols}",
+)
+# Needs the list ``accounts``.
+ENTRIES_AT_RISK = Reading(
+    "entries_at_risk",
+    f"account_id, book, {as_text('at_risk')}",
+    f"FROM {Reservation._meta.db_table} WHERE released_at IS NULL AND at_risk IS NOT NULL"
+    " AND account_id {in_accounts}",
 )
 
 
@@ -173,6 +183,7 @@ def reserve(reservations: Iterable[NewReservation]) -> None:
                 order_uid=each.order_uid,
                 symbol=each.symbol,
                 notional=each.notional,
+                at_risk=each.at_risk,
             )
             for each in reservations
         ],
@@ -195,6 +206,11 @@ def held_for(order_uid: UUID) -> Decimal:
     """What one order holds now, in quote currency."""
     found = Reservation.objects.held().filter(order_uid=order_uid)
     return found.values_list("notional", flat=True).first() or ZERO
+
+
+def at_risk_for(order_uid: UUID) -> Decimal | None:
+    """What one order was to lose when stopped out, in quote currency; None without a stop."""
+    return Reservation.objects.filter(order_uid=order_uid).values_list("at_risk", flat=True).first()
 
 
 def hold_instead(order_uid: UUID, notional: Decimal) -> None:

@@ -1,4 +1,4 @@
-"""Kill switches and venue switches: engaging, releasing, reading.
+"""Kill switches, switches of owners and of venues: engaging, releasing, reading.
 
 Engaging writes one row and needs no worker, queue or cache; whoever claims orders reads the rows
 inside the transaction of the claim.
@@ -16,12 +16,15 @@ from common.errors import Conflict, Denied, Invalid, NotFound
 from common.principal import RISK, Principal
 from common.readings import Reading, Row
 from events.log import audit, publish
+from monitoring.alerts import raise_alert, resolve_alerts
+from monitoring.models import Alert
 from users.permissions import RISK as RISK_PERMISSION
 from users.permissions import may
 
-from .models import KillSwitch, Scope, VenueState
+from .models import KillSwitch, OwnerSwitch, Scope, VenueState
 
 EVERY_MODE = ""
+ALERT = "kill_switch_engaged"
 _SEVERITY = {KillSwitch.Level.REDUCING: 1, KillSwitch.Level.HALTED: 2}
 
 
@@ -31,6 +34,7 @@ class SwitchBoard:
 
     levels: dict[tuple[str, int, str], str]
     disabled_venues: frozenset[str]
+    owners: dict[tuple[int, int], str]
 
     def level(self, *, organisation_id: int, account_id: int, mode: str) -> str | None:
         """The strictest level over global, organisation and account for orders of a mode; None when
@@ -48,6 +52,10 @@ class SwitchBoard:
         ]
         return max(found, key=lambda level: _SEVERITY[KillSwitch.Level(level)], default=None)
 
+    def owner_level(self, *, organisation_id: int, magic_id: int) -> str | None:
+        """How far an owner's orders are stopped; None when they are not."""
+        return self.owners.get((organisation_id, magic_id))
+
 
 ENGAGED = Reading(
     "switches",
@@ -57,15 +65,36 @@ ENGAGED = Reading(
 DISABLED_VENUES = Reading(
     "disabled_venues", "venue", f"FROM {VenueState._meta.db_table} WHERE NOT is_enabled"
 )
+# Needs the list ``organisations``.
+STOPPED_OWNERS = Reading(
+    "stopped_owners",
+    "organisation_id, magic_id, level",
+    f"FROM {OwnerSwitch._meta.db_table} WHERE organisation_id {{in_organisations}}",
+)
 
 
-def board_of(engaged: Sequence[Row], disabled: Sequence[Row]) -> SwitchBoard:
-    """The board by what ENGAGED and DISABLED_VENUES found; both are read inside the transaction
-    that decides.
+def board_of(
+    engaged: Sequence[Row], disabled: Sequence[Row], owners: Sequence[Row] = ()
+) -> SwitchBoard:
+    """The board by what ENGAGED, DISABLED_VENUES and STOPPED_OWNERS found; all are read inside the
+    transaction that decides.
     """
     return SwitchBoard(
         levels={(scope, scope_id, mode): level for scope, scope_id, mode, level in engaged},
         disabled_venues=frozenset(venue for (venue,) in disabled),
+        owners={(organisation, magic_id): level for organisation, magic_id, level in owners},
+    )
+
+
+def switch_owner(*, organisation_id: int, magic_id: int, level: str | None) -> None:
+    """Stop an owner's orders as far as ``level`` says, or not at all with None; orders that wait
+    are judged by it, too. Part of the caller's transaction, which audits what it is for.
+    """
+    if level is None:
+        OwnerSwitch.objects.filter(organisation_id=organisation_id, magic_id=magic_id).delete()
+        return
+    OwnerSwitch.objects.update_or_create(
+        organisation_id=organisation_id, magic_id=magic_id, defaults={"level": level}
     )
 
 
@@ -106,6 +135,13 @@ def engage(
             switch = current
         else:
             switch = _new_switch(principal, scope, scope_id, level, mode, reason)
+        raise_alert(
+            ALERT,
+            message=f"Kill switch engaged: {switch}. {switch.reason}",
+            organisation_id=switch.organisation_id,
+            subject=_subject(switch),
+            severity=Alert.Severity.CRITICAL,
+        )
         _record(principal, switch, "kill_switch.engaged")
     return switch
 
@@ -143,6 +179,7 @@ def release(*, principal: Principal, switch: KillSwitch, confirm: str) -> None:
     )
     if not changed:
         raise Conflict("The switch is not engaged.", code="not_engaged")
+    resolve_alerts(ALERT, organisation_id=switch.organisation_id, subject=_subject(switch))
     _record(principal, switch, "kill_switch.released")
 
 
@@ -187,6 +224,10 @@ def _checked_scope(principal: Principal, scope: str, scope_id: int) -> int:
     if not allowed:
         raise Denied("Your role does not allow this.", code="permission_denied")
     return scope_id
+
+
+def _subject(switch: KillSwitch) -> str:
+    return f"{switch.scope}:{switch.scope_id}:{switch.mode}"
 
 
 def _record(principal: Principal, switch: KillSwitch, kind: str) -> None:

@@ -216,7 +216,7 @@ def _size(text: str, base: str, quote: str, is_exit: bool) -> SizeSpec | None:
 
 def _leverage(text: str) -> int:
     if text in ("", "0"):
-        return 1
+        return 0
     word = text.lower().removesuffix("x").strip()
     if not (word.isascii() and word.isdecimal()) or not 1 <= int(word[:6]) <= 100:
         _wrong("leverage", "validation_error", "must be a whole number from 1 to 100")

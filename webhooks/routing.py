@@ -12,6 +12,7 @@ from common.errors import Invalid
 from common.principal import Principal, system_principal
 from events.log import NewEvent, publish_all
 from trading.models import Execution
+from trading.services.admission import SIGNAL
 from trading.services.commands import submit
 from trading.services.intents import OrderIntent
 from trading.services.market_view import MarketView, view_markets
@@ -205,11 +206,12 @@ def intent_for(
         quantity=_exit_quantity(alert, account, markets) if is_exit else None,
         price=alert.price,
         leverage=alert.leverage,
+        max_leverage=bot.max_leverage,
         take_profit="" if is_exit else alert.take_profit,
         stop_loss="" if is_exit else alert.stop_loss,
         reduce_only=is_exit,
         magic_id=bot.magic_id,
-        reason="webhook",
+        reason=SIGNAL,
     )
 
 

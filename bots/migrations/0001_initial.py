@@ -59,7 +59,12 @@ class Migration(migrations.Migration):
                 ),
                 ("magic_id", models.BigIntegerField(editable=False)),
                 ("market_type", models.CharField(default="spot", max_length=10)),
-                ("max_leverage", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "max_leverage",
+                    models.PositiveSmallIntegerField(
+                        default=1, help_text="The highest leverage that its alerts may ask for."
+                    ),
+                ),
                 (
                     "max_alert_age_seconds",
                     models.PositiveIntegerField(
@@ -142,7 +147,12 @@ class Migration(migrations.Migration):
                 ),
                 ("magic_id", models.BigIntegerField(editable=False)),
                 ("market_type", models.CharField(default="spot", max_length=10)),
-                ("max_leverage", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "max_leverage",
+                    models.PositiveSmallIntegerField(
+                        default=1, help_text="The highest leverage that its alerts may ask for."
+                    ),
+                ),
                 (
                     "max_alert_age_seconds",
                     models.PositiveIntegerField(

@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                 ("max_amount", common.money.MoneyField(null=True)),
                 ("min_cost", common.money.MoneyField(null=True)),
                 ("contract_size", common.money.MoneyField(default=Decimal("1"))),
+                ("max_leverage", common.money.MoneyField(null=True)),
                 ("is_active", models.BooleanField(default=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
             ],

@@ -1,4 +1,4 @@
-"""Kill switches, limits, reservations, venue switches."""
+"""Kill switches, guards of groups, limits, reservations, switches of owners and venues."""
 
 from typing import Any
 
@@ -10,8 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from accounts.models import Account
 from common.principal import Principal
 from riskmgmt import switches
+from riskmgmt.group_guards import reset_guard
 from riskmgmt.limits import set_limits
-from riskmgmt.models import KillSwitch, Reservation, RiskLimit, Scope, VenueState
+from riskmgmt.models import (
+    GroupGuard,
+    KillSwitch,
+    OwnerSwitch,
+    Reservation,
+    RiskLimit,
+    Scope,
+    VenueState,
+)
 
 from .actions import Order, confirmed_action
 from .base import HistoryAdmin, ReadOnlyAdmin, acting_principal
@@ -81,6 +90,67 @@ class KillSwitchAdmin(ReadOnlyAdmin):
             serve=serve,
             intro="It holds from the moment of the press, without queue or worker.",
         )
+
+
+def _reset(guard: Any, order: Order) -> None:
+    reset_guard(
+        principal=order.principal, guard=guard, confirm=guard.group_name, reason=order.reason
+    )
+
+
+def _drawdown(guard: Any) -> str:
+    state = "latched" if guard.latched_at else "not latched"
+    return f"{guard.group_name}: {guard.drawdown:.2f} % below its peak, {state}"
+
+
+@admin.register(GroupGuard)
+class GroupGuardAdmin(ReadOnlyAdmin):
+    """How far groups are below their peaks; a latched guard is reset by action."""
+
+    list_display = (
+        "group_id",
+        "book",
+        "currency",
+        "drawdown",
+        "max_drawdown",
+        "value",
+        "peak",
+        "peak_at",
+        "latched_at",
+        "judged_at",
+        "reset_at",
+        "reset_by",
+    )
+    list_filter = (
+        "book",
+        ("latched_at", admin.EmptyFieldListFilter),
+        ("reset_at", admin.EmptyFieldListFilter),
+    )
+    search_fields = ("=group_id",)
+    ordering = ("-id",)
+    actions = (
+        confirmed_action(
+            "reset_group_guards",
+            title="Reset group guards",
+            apply=_reset,
+            permission="risk",
+            asks_reason=True,
+            effect="Entries of these groups' accounts are accepted again at once; drawdown is "
+            "measured anew from what they are worth at their next reading.",
+            preview=_drawdown,
+        ),
+    )
+
+
+@admin.register(OwnerSwitch)
+class OwnerSwitchAdmin(ReadOnlyAdmin):
+    """Owners whose orders are stopped, as the status of their bots says."""
+
+    list_display = ("magic_id", "level", "changed_at", "organisation")
+    list_filter = ("level",)
+    list_select_related = ("organisation",)
+    search_fields = ("=magic_id",)
+    ordering = ("-id",)
 
 
 class LimitForm(ModelForm):

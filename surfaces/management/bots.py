@@ -208,5 +208,6 @@ def _shown(row: BotRow) -> dict[str, Any]:
         "base_name": bot.base_name,
         "timeframe": bot.timeframe,
         "status": bot.status,
+        "max_leverage": bot.max_leverage,
         "connected_accounts": [str(number) for number in row.account_ids],
     }

@@ -14,6 +14,7 @@ from common.principal import Principal
 from groups.models import Group
 from groups.services import add_accounts, create_group, remove_account, update_group
 from reports.groups import GroupDetail, group_detail
+from riskmgmt.models import GroupGuard
 from surfaces.fields import StrictInput
 from surfaces.lookups import find, lookup_of, page_of
 from surfaces.management.dialect import ManagementView, envelope
@@ -217,4 +218,16 @@ def _detail(detail: GroupDetail) -> dict[str, Any]:
             "total_accounts": len(detail.members),
             "timestamp": iso(now()),
         },
+        "guards": [_guard(guard) for guard in detail.guards],
+    }
+
+
+def _guard(guard: GroupGuard) -> dict[str, Any]:
+    return {
+        "id": str(guard.pk),
+        "book": guard.book,
+        "currency": guard.currency,
+        "drawdown": number(guard.drawdown),
+        "peak_at": iso(guard.peak_at),
+        "latched_at": iso(guard.latched_at) if guard.latched_at else None,
     }

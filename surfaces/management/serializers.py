@@ -97,6 +97,7 @@ class CreateBotInput(StrictInput):
     with_hmac = serializers.BooleanField(required=False, default=True)
     with_token = serializers.BooleanField(required=False, default=True)
     body_secret = TextField(required=False, default="", max_length=200, trim_whitespace=False)
+    max_leverage = serializers.IntegerField(required=False, default=1, min_value=1)
 
 
 class BotStatusInput(StrictInput):
@@ -192,11 +193,12 @@ class ExecuteInput(StrictInput):
     side = SideField()
     order_type = LowerChoiceField(choices=ORDER_TYPES)
     risk_percentage = AmountField()
-    leverage = AmountField(required=False, default=Decimal(1))
+    leverage = AmountField(required=False, default=Decimal(0))
     take_profit = LevelField(required=False)
     stagger_seconds = serializers.IntegerField(required=False, default=0, min_value=0)
     max_slippage = AmountField(required=False)
     min_success = serializers.IntegerField(required=False, min_value=1)
+    abort_on_first_reject = serializers.BooleanField(required=False, default=False)
 
     def validate_risk_percentage(self, value: Decimal) -> Decimal:
         """More than nothing, at most everything."""
@@ -208,7 +210,7 @@ class ExecuteInput(StrictInput):
         """A whole factor; 0 leaves the leverage as it is."""
         if value != value.to_integral_value() or not 0 <= value <= 125:
             raise serializers.ValidationError("must be a whole number from 0 to 125")
-        return int(value) or 1
+        return int(value)
 
 
 class CloseInput(StrictInput):

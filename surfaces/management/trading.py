@@ -75,6 +75,7 @@ class ExecuteView(ManagementView):
                 stagger_seconds=given["stagger_seconds"],
                 max_slippage=given.get("max_slippage"),
                 min_success=given.get("min_success"),
+                abort_on_first_reject=given["abort_on_first_reject"],
             ),
             idempotency_key=idempotency_key(request),
         )

@@ -24,7 +24,7 @@ _KINDS = {
     "account.synced": PORTFOLIO,
     "account.suspended": GUARD,
 }
-_FAMILIES = {"kill_switch": GUARD, "alert": ALERT}
+_FAMILIES = {"kill_switch": GUARD, "group_guard": GUARD, "alert": ALERT}
 _NUMBERS = frozenset(
     {"quantity", "filled_quantity", "average_price", "price", "fee", "realised"}
     | {"stop_price", "balance", "equity"}

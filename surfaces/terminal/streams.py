@@ -22,7 +22,12 @@ NO_MARKET_DATA = "market_data_unavailable"
 # Streams that 002 names besides; what would feed them does not exist yet.
 TO_COME = ("indicators", "signals")
 MAX_SYMBOLS = 100
-_LEVELS = {"kill_switch.engaged": "critical", "kill_switch.released": "info"}
+_LEVELS = {
+    "kill_switch.engaged": "critical",
+    "kill_switch.released": "info",
+    "group_guard.latched": "critical",
+    "group_guard.reset": "info",
+}
 
 
 def register_streams() -> None:
@@ -209,6 +214,9 @@ def _risk_alert(event: Event) -> Frame | None:
     elif family == "kill_switch":
         level = _LEVELS[event.kind]
         message = f"Kill switch {what} ({told['scope']}, {told['level']}): {told['reason']}"
+    elif family == "group_guard":
+        level = _LEVELS[event.kind]
+        message = f"Guard of group {told['group_id']} {what} at {told['drawdown']} % of drawdown"
     else:
         return None
     return {

@@ -16,7 +16,7 @@ from events.sequencer import number_events
 from groups.models import Group
 from monitoring.alerts import raise_alert
 from monitoring.models import Alert, NotificationChannel, OutgoingMessage
-from riskmgmt.models import KillSwitch, Reservation, RiskLimit
+from riskmgmt.models import GroupGuard, KillSwitch, OwnerSwitch, Reservation, RiskLimit
 from tests.dashboard.world import World, fill, make_execution, make_order, make_world
 from trading.models import (
     CashFlow,
@@ -61,6 +61,23 @@ def whole_world(name: str) -> World:
     RiskLimit.objects.create(
         organisation=organisation, scope="organisation", scope_id=organisation.pk
     )
+    GroupGuard.objects.create(
+        organisation=organisation,
+        group_id=group.pk,
+        book=account.book,
+        currency=f"{name}"[:10],
+        value=1,
+        peak=1,
+        peak_at=now(),
+        line={},
+        started_at=now(),
+        judged_at=now(),
+        latched_at=now(),
+        max_drawdown=25,
+        reset_at=now(),
+        reason=f"{name} looked at it",
+    )
+    OwnerSwitch.objects.create(organisation=organisation, magic_id=1, level="REDUCING")
     raise_alert("stream_stale", message=f"{name} alert", organisation_id=organisation.pk)
     _fill_ledger(world)
     _fill_identity(world)

@@ -95,6 +95,16 @@ def make_account(**fields: Any) -> Account:
     )
 
 
+def twin_of(account: Account, name: str, **fields: Any) -> Account:
+    """One more account like it, in the same organisation."""
+    twin = Account.objects.get(pk=account.pk)
+    twin.pk, twin.uuid, twin.name = None, uuid4(), name
+    for field, value in fields.items():
+        setattr(twin, field, value)
+    twin.save()
+    return twin
+
+
 def platform_of(account: Account) -> Principal:
     """The platform acting for the account's tenant."""
     return system_principal(account.organisation_id)

@@ -53,7 +53,7 @@ def test_an_order_that_would_go_passes_every_check(desk: Desk) -> None:
     assert (found.quantity, found.notional) == (Decimal("0.01"), Decimal(500))
     assert [each.name for each in found.checks if each.ok] == [
         "mode", "market", "leverage", "precision", "group_limit", "position", "size",
-        "account_disabled", "account_suspended", "venue_disabled", "kill_switch",
+        "account_disabled", "account_suspended", "venue_disabled", "kill_switch", "group_drawdown",
         "ledger_mismatch", "max_order_value", "max_position_value", "price_collar",
         "exchange", "clock", "key", "funds", "take_profit_leg",
     ]  # fmt: skip

@@ -207,6 +207,7 @@ class Migration(migrations.Migration):
                 ("actor", models.CharField(max_length=120)),
                 ("requested", models.JSONField(default=dict)),
                 ("min_success", models.PositiveSmallIntegerField(null=True)),
+                ("abort_on_first_reject", models.BooleanField(default=False)),
                 ("judged_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (

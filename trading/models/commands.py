@@ -37,7 +37,8 @@ class Execution(models.Model):
     ``source`` says what caused it (``signal``, ``group``, ``terminate``), ``source_ref`` which one;
     ``requested`` is the order as asked for, before sizing. Its legs are the accounts' commands, of
     which a retried one stays beside the attempt that followed. ``min_success`` is how many legs
-    have to be placed; ``judged_at`` is when it was known whether they are.
+    have to be placed; ``judged_at`` is when it was known whether they are. With
+    ``abort_on_first_reject`` a rejected leg keeps those after it from being sent.
     """
 
     GROUP = "group"
@@ -52,6 +53,7 @@ class Execution(models.Model):
     actor = models.CharField(max_length=120)
     requested = models.JSONField(default=dict)
     min_success = models.PositiveSmallIntegerField(null=True)
+    abort_on_first_reject = models.BooleanField(default=False)
     judged_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -17,12 +17,15 @@ from exchanges.venues import venue_key
 from groups.services import RISK_LIMITS
 from marketdata.services import PRICES
 from riskmgmt.checks import Decision, OrderFacts, Situation, evaluate
-from riskmgmt.limits import HELD, LIMITS, LimitBook, held_of, limits_of
-from riskmgmt.switches import DISABLED_VENUES, ENGAGED, SwitchBoard, board_of
+from riskmgmt.group_guards import LATCHED, latches_of
+from riskmgmt.limits import ENTRIES_AT_RISK, HELD, LIMITS, LimitBook, held_of, limits_of
+from riskmgmt.switches import DISABLED_VENUES, ENGAGED, STOPPED_OWNERS, SwitchBoard, board_of
 from trading.models import Order, Position, TradeCursor
 from trading.models.deals import MISMATCHES_THAT_BLOCK
 
-FLATTEN = "flatten"
+from .open_risk import STOPPED_LOTS, at_risk_of
+
+FLATTEN, SIGNAL = "flatten", "webhook"
 # What the checks ask of an open position, in the model's order; its other columns are left unread.
 POSITION_FIELDS = (
     "id", "organisation_id", "account_id", "book", "symbol", "side", "is_netting", "allocated",
@@ -41,7 +44,8 @@ MISMATCHED = Reading(
     " AND account_id {in_accounts} AND symbol {in_symbols}",
 )
 READINGS = (
-    ENGAGED, DISABLED_VENUES, LIMITS, HELD, PRICES, RISK_LIMITS, OPEN_POSITIONS, MISMATCHED,
+    ENGAGED, DISABLED_VENUES, STOPPED_OWNERS, LATCHED, LIMITS, HELD, PRICES, RISK_LIMITS,
+    OPEN_POSITIONS, MISMATCHED, STOPPED_LOTS, ENTRIES_AT_RISK,
 )  # fmt: skip
 
 
@@ -50,7 +54,9 @@ class Surroundings:
     """Board, limits, positions, reservations and last prices around one symbol.
 
     ``positions`` are all open ones of an account, in any book, also those that nobody owns;
-    ``reserved`` is by account and book. An account stands for the book it is seen in.
+    ``reserved`` is by account and book. ``latched`` has drawdown and limit of a latched group, by
+    account; ``at_risk`` is what stops would lose in all symbols, by account and book. An account
+    stands for the book it is seen in.
     """
 
     board: SwitchBoard
@@ -60,11 +66,14 @@ class Surroundings:
     prices: dict[str, Decimal]
     group_risk_limits: dict[int, Decimal]
     mismatched: frozenset[int]
+    latched: dict[int, tuple[Decimal, Decimal]]
+    at_risk: dict[tuple[int, str], Decimal]
 
-    def count_in(self, account: Account, reserved: Decimal) -> None:
+    def count_in(self, account: Account, reserved: Decimal, at_risk: Decimal | None) -> None:
         """Let a leg just drafted count for the next ones of the same account."""
         place = (account.pk, account.book)
         self.reserved[place] = self.reserved.get(place, ZERO) + reserved
+        self.at_risk[place] = self.at_risk.get(place, ZERO) + (at_risk or ZERO)
 
     def in_book(self, account: Account) -> list[Position]:
         """The account's open positions in the symbol and its book."""
@@ -88,11 +97,12 @@ class Surroundings:
         account: Account,
         *,
         side: str,
+        magic_id: int,
         reference_price: Decimal | None,
         own_reserved: Decimal = ZERO,
     ) -> Situation:
-        """The risk check's view of one account, for an order of this side; ``own_reserved`` is what
-        the order itself already holds.
+        """The risk check's view of one account, for an order of this side and owner;
+        ``own_reserved`` is what the order itself already holds.
 
         Opposite positions of a hedging account do not make room for each other: one of them may be
         closed alone.
@@ -116,6 +126,10 @@ class Surroundings:
                 account_id=account.pk,
                 mode=mode_of(account.book),
             ),
+            owner_level=self.board.owner_level(
+                organisation_id=account.organisation_id, magic_id=magic_id
+            ),
+            group_latch=self.latched.get(account.pk),
             limits=self.limits[account.organisation_id].of(account.pk),
             position_value=value,
             reserved_value=self.reserved.get((account.pk, account.book), ZERO) - own_reserved,
@@ -138,7 +152,7 @@ def read_surroundings(
         symbols=symbols,
         venues={venue_key(each.venue, is_testnet=each.is_testnet) for each in accounts},
     )
-    board = board_of(found[ENGAGED.name], found[DISABLED_VENUES.name])
+    board = board_of(found[ENGAGED.name], found[DISABLED_VENUES.name], found[STOPPED_OWNERS.name])
     limits = {
         organisation: limits_of(found[LIMITS.name], organisation)
         for organisation in {account.organisation_id for account in accounts}
@@ -146,6 +160,9 @@ def read_surroundings(
     positions = _positions(found[OPEN_POSITIONS.name])
     held = held_of(found[HELD.name])
     group_risk_limits = _group_risk_limits(found[RISK_LIMITS.name])
+    latched = latches_of(found[LATCHED.name])
+    # One for all symbols: what a leg puts at risk counts for the account's next one in another.
+    at_risk = at_risk_of(found[STOPPED_LOTS.name], found[ENTRIES_AT_RISK.name])
     return {
         symbol: Surroundings(
             board=board,
@@ -159,6 +176,8 @@ def read_surroundings(
             mismatched=frozenset(
                 account_id for account_id, of in found[MISMATCHED.name] if of == symbol
             ),
+            latched=latched,
+            at_risk=at_risk,
         )
         for symbol in symbols
     }
@@ -196,6 +215,7 @@ def order_facts(order: Order) -> OrderFacts:
         price=order.price,
         reduce_only=order.reduce_only,
         is_operator_flatten=order.reason == FLATTEN,
+        is_of_signal=order.reason == SIGNAL and not order.is_protective,
         max_slippage=order.max_slippage,
     )
 
@@ -206,6 +226,7 @@ def recheck(order: Order, around: Surroundings) -> Decision:
     situation = around.situation(
         order.seat,
         side=order.side,
+        magic_id=order.magic_id,
         reference_price=order.reference_price,
         own_reserved=facts.notional or ZERO,
     )

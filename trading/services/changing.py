@@ -246,6 +246,7 @@ def judge_change(
     situation = read_surroundings([account], {order.symbol})[order.symbol].situation(
         account.in_book(order.book),
         side=order.side,
+        magic_id=order.magic_id,
         reference_price=price or order.reference_price,
         own_reserved=held_for(order.uid),
     )

@@ -142,7 +142,7 @@ FIELDS: dict[str, tuple[_Field, ...]] = {
         _optional("reduce_only", _TRUTH, False),
         _optional("post_only", _TRUTH, False),
         _optional("time_in_force", _word(TIMES_IN_FORCE), "gtc"),
-        _optional("leverage", _NUMBER, 1),
+        _optional("leverage", _NUMBER, 0),
         _optional("mode", _word(MODES), ""),
         _optional("allow_downgrade", _TRUTH, False),
     ),

@@ -24,9 +24,10 @@ from trading.models import Command, Execution, Order
 
 from .admission import read_surroundings
 from .announce import RETRIED, execution_event
-from .drafting import Draft, draft_leg
+from .drafting import Draft, called_off, draft_leg
 from .following import follow
 from .intents import OrderIntent, payload_hash
+from .legs import REJECTED, refusal_status
 from .market_view import MarketView, view_markets
 from .new_orders import write_orders
 
@@ -59,6 +60,7 @@ def submit(
     accounts: Iterable[Account] = (),
     link: Link | None = None,
     min_success: int | None = None,
+    abort_on_first_reject: bool = False,
 ) -> Execution:
     """Write an execution with one leg per intent and wake the execution workers.
 
@@ -93,6 +95,7 @@ def submit(
                     actor=principal.key,
                     requested=requested or {},
                     min_success=min_success,
+                    abort_on_first_reject=abort_on_first_reject,
                 ),
             )
             crash_point("before_command_commit")
@@ -190,12 +193,14 @@ def _draft_legs(
     _follow_symbols(intents, accounts, markets)
     locked = Account.objects.select_for_update(no_key=True).order_by("pk").in_bulk(accounts)
     by_symbol = read_surroundings(locked.values(), {intent.symbol for intent in intents})
-    rows = _Rows()
+    rows, is_over = _Rows(), False
     for number, intent in enumerate(intents):
-        account = locked[intent.account_id]
-        draft = draft_leg(principal, account, intent, by_symbol[intent.symbol], markets)
+        account, around = locked[intent.account_id], by_symbol[intent.symbol]
+        draft = called_off() if is_over else draft_leg(principal, account, intent, around, markets)
+        is_rejected = bool(draft.code) and refusal_status(draft.code) == REJECTED
+        is_over = is_over or (is_rejected and execution.abort_on_first_reject)
         if draft.order is not None:
-            by_symbol[intent.symbol].count_in(draft.order.seat, draft.reserved)
+            around.count_in(draft.order.seat, draft.reserved, draft.at_risk)
         request_id = intent.request_id or f"{execution.correlation_id}:{number}"
         _collect(rows, principal, execution, account, intent, request_id, draft)
     return rows
@@ -238,6 +243,7 @@ def _collect(
                 draft.order.uid,
                 intent.symbol,
                 draft.reserved,
+                draft.at_risk,
             )
         )
 

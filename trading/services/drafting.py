@@ -19,12 +19,12 @@ from exchanges.protocol import MarketRules
 from exchanges.quirks import quirks_of
 from riskmgmt.checks import OrderFacts, evaluate
 from trading import states
-from trading.brackets import STOP
 from trading.models import Order, Position
-from trading.sizing import RISK_PERCENT, Basis, Sized, fit_quantity, size_order
+from trading.sizing import Basis, Sized, SizeSpec, fit_quantity, size_order
 
-from .admission import FLATTEN, Surroundings
-from .entry_legs import Problem, legs_of, misplaced, too_small
+from .admission import FLATTEN, SIGNAL, Surroundings
+from .entry_bounds import leverage_ceiling, put_at_risk, share_within, stop_of
+from .entry_legs import Problem, misplaced, too_small
 from .exits import PositionUnclear, choose_position, closes_of, held_by
 from .folding import is_hedging
 from .intents import LOT, OrderIntent
@@ -41,15 +41,23 @@ STAGES = ("mode", "market", "leverage", "precision", "group_limit", "position", 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An order ready to be written, or the ``code`` that refuses it; ``reserved`` is in quote
-    currency. ``passed`` are the STAGES before the one that refused it.
+    """An order ready to be written, or the ``code`` that refuses it; ``reserved`` and ``at_risk``
+    (None where nothing stops its loss) are in quote currency. ``passed`` are the STAGES before the
+    one that refused it.
     """
 
     order: Order | None = None
     code: str = ""
     decision: dict[str, Any] = field(default_factory=dict)
     reserved: Decimal = ZERO
+    at_risk: Decimal | None = None
     passed: tuple[str, ...] = ()
+
+
+def called_off() -> Draft:
+    """The refusal of a leg whose execution ended with the rejection of an earlier one."""
+    refusal = _Refused("aborted_after_reject", "an earlier leg was rejected, which ends the rest")
+    return Draft(code=refusal.code, decision=refusal.decision)
 
 
 class _Refused(Exception):
@@ -93,12 +101,12 @@ def _draft_in_book(
         _demand_prices(intent, rules)
         _demand(misplaced(intent, rules, seen.price))
         passed.append("precision")
-        _demand_group_limit(account, intent, around)
+        size, noted = _size_within(account, intent, around)
         passed.append("group_limit")
         candidates = around.unowned(account) if intent.of_nobody else around.owned(account)
         position = _named_position(account, intent, candidates)
         passed.append("position")
-        sized = _sized(account, intent, rules, seen.price, position)
+        sized = _sized(account, intent, size, rules, seen.price, position)
     except _Refused as refusal:
         return Draft(code=refusal.code, decision=refusal.decision, passed=tuple(passed))
     facts = OrderFacts(
@@ -108,16 +116,24 @@ def _draft_in_book(
         price=intent.price,
         reduce_only=intent.reduce_only,
         is_operator_flatten=intent.reason == FLATTEN,
+        is_of_signal=intent.reason == SIGNAL and not intent.is_protective,
     )
-    decision = evaluate(
-        facts, around.situation(account, side=intent.side, reference_price=seen.price)
+    situation = around.situation(
+        account, side=intent.side, magic_id=intent.magic_id, reference_price=seen.price
     )
+    decision = evaluate(facts, situation)
+    told = {**decision.as_json(), **noted}
     if not decision.allowed:
-        return Draft(code=decision.code, decision=decision.as_json(), passed=STAGES)
+        return Draft(code=decision.code, decision=told, passed=STAGES)
     order = _order(account, intent, sized, seen, position)
     mark_for_venue(order, around.in_book(account))
-    reserved = ZERO if intent.reduce_only else sized.notional
-    return Draft(order, decision=decision.as_json(), reserved=reserved, passed=STAGES)
+    return Draft(
+        order,
+        decision=told,
+        reserved=ZERO if intent.reduce_only else sized.notional,
+        at_risk=put_at_risk(intent, rules, seen.price, sized.quantity),
+        passed=STAGES,
+    )
 
 
 def _named_position(
@@ -202,33 +218,36 @@ def _demand_derivative(account: Account, intent: OrderIntent, rules: MarketRules
         raise _Refused("contract_not_supported", "only contracts of one unit of the base currency")
     if not account.kept_position_mode:
         raise _Refused("venue_mode_unknown", "the venue has not told its position mode yet")
-    if not intent.reduce_only and intent.leverage > account.max_leverage:
+    ceiling = leverage_ceiling(account, intent, rules)
+    if not intent.reduce_only and intent.leverage > ceiling.leverage:
         raise _Refused(
             "leverage_above_limit",
-            f"the account allows a leverage of at most {account.max_leverage}",
-            limit=account.max_leverage,
+            f"the {ceiling.whose} allows a leverage of at most {ceiling.leverage}",
+            limit=ceiling.leverage,
         )
 
 
-def _demand_group_limit(account: Account, intent: OrderIntent, around: Surroundings) -> None:
+def _size_within(
+    account: Account, intent: OrderIntent, around: Surroundings
+) -> tuple[SizeSpec | None, dict[str, Any]]:
+    """The size within the account's groups' risk limit, and what the decision says of a cut."""
     limit = around.group_risk_limits.get(account.pk)
-    if (
-        intent.reduce_only
-        or intent.size is None
-        or intent.size.kind != RISK_PERCENT
-        or limit is None
-    ):
-        return
-    if intent.size.value > limit:
+    at_risk = around.at_risk.get((account.pk, account.book), ZERO)
+    share = share_within(account, intent, limit, at_risk)
+    if share.allowed == 0 and limit is not None:
         raise _Refused(
-            "denied_group_risk_limit",
-            f"more than the {plain(limit)} % of equity that the account's group allows per trade",
+            "denied_group_open_risk",
+            f"{plain(limit)} % of equity, which the account's group allows, is at risk already",
+            limit=plain(limit),
+            at_risk=plain(at_risk),
         )
+    return share.size, share.facts or {}
 
 
 def _sized(
     account: Account,
     intent: OrderIntent,
+    size: SizeSpec | None,
     rules: MarketRules,
     price: Decimal | None,
     position: Position | None,
@@ -242,10 +261,8 @@ def _sized(
         rules=rules,
         price=intent.price or price,
         equity=account.equity,
-        leverage=intent.leverage,
-        stop_price=intent.stop_price
-        if intent.type == "stop_loss"
-        else legs_of(intent, rules, price).get(STOP),
+        leverage=max(intent.leverage, 1),
+        stop_price=stop_of(intent, rules, price),
     )
     if intent.quantity is not None:
         if floored(intent.quantity, rules.amount_step) != intent.quantity:
@@ -253,8 +270,8 @@ def _sized(
                 "off_precision", "quantity is not a multiple of the venue's step", field="quantity"
             )
         sized = fit_quantity(intent.quantity, basis)
-    elif intent.size is not None:
-        sized = size_order(intent.size, basis)
+    elif size is not None:
+        sized = size_order(size, basis)
     else:
         raise _Refused("size_required", "an entry needs a size")
     if sized.code:

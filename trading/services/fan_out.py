@@ -31,24 +31,27 @@ LONGEST_DELAY_SECONDS = 3600
 @dataclass(frozen=True, slots=True)
 class GroupOrder:
     """What is asked of every account: ``risk_percentage`` of its own equity, ``leverage`` as a
-    factor, ``take_profit`` as a percentage (``3%``) or a price. A sell on spot closes what an
-    account holds.
+    factor (0 leaves it), ``take_profit`` as a percentage (``3%``) or a price. A sell on spot closes
+    what an account holds.
 
     Each leg is sent ``stagger_seconds`` after the one before it, and refused then when the price
     has moved against it by more than ``max_slippage`` percent since it was sized. Where fewer than
-    ``min_success`` legs are placed that is reported; nothing is undone.
+    ``min_success`` legs are placed that is reported; nothing is undone. With
+    ``abort_on_first_reject`` the legs after one that is rejected are not sent; those that went out
+    with it cannot be called off, so it means most where legs are staggered.
     """
 
     symbol: str
     side: str
     order_type: str
     risk_percentage: Decimal
-    leverage: int = 1
+    leverage: int = 0
     take_profit: str = ""
     price: Decimal | None = None
     stagger_seconds: int = 0
     max_slippage: Decimal | None = None
     min_success: int | None = None
+    abort_on_first_reject: bool = False
 
     def requested(self) -> dict[str, Any]:
         """The order as it is stored with the execution and compared with a repeat; money as
@@ -65,6 +68,7 @@ class GroupOrder:
             "stagger_seconds": self.stagger_seconds,
             "max_slippage": None if self.max_slippage is None else plain(self.max_slippage),
             "min_success": self.min_success,
+            "abort_on_first_reject": self.abort_on_first_reject,
         }
 
     def intent(self, account: Account, place: int) -> OrderIntent:
@@ -138,6 +142,7 @@ def group_execution(
         correlation_id=correlation_id,
         requested=requested,
         min_success=order.min_success,
+        abort_on_first_reject=order.abort_on_first_reject,
     )
 
 

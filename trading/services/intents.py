@@ -25,6 +25,8 @@ class OrderIntent:
     is one that no order of ours explains.
     ``take_profit`` and ``stop_loss`` are a percentage of the average fill price (``3%``) or a
     price, ``trailing_stop`` a percentage of the best price or a distance, as text.
+    ``leverage`` 0 leaves the venue's as it is, and sizes as with 1; ``max_leverage`` is what the
+    asking bot allows.
     ``request_id`` makes the command idempotent; without one the caller's repeats are new orders.
     ``delay_seconds`` is how long it waits before it is sent, ``max_slippage`` by how many percent
     the price may have moved against it by then.
@@ -40,7 +42,8 @@ class OrderIntent:
     quantity: Decimal | None = None
     price: Decimal | None = None
     stop_price: Decimal | None = None
-    leverage: int = 1
+    leverage: int = 0
+    max_leverage: int | None = None
     take_profit: str = ""
     stop_loss: str = ""
     trailing_stop: str = ""
@@ -72,6 +75,7 @@ class OrderIntent:
             "price": _text(self.price),
             "stop_price": _text(self.stop_price),
             "leverage": self.leverage,
+            "max_leverage": self.max_leverage,
             "take_profit": self.take_profit or None,
             "stop_loss": self.stop_loss or None,
             "trailing_stop": self.trailing_stop or None,

@@ -33,7 +33,9 @@ LONGEST_POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class LegResult:
-    """One account's part of an execution; quantities in base units, prices in quote."""
+    """One account's part of an execution; quantities in base units, prices in quote. ``notes`` are
+    codes of what was done to the order on the way, such as ``risk_capped``.
+    """
 
     account_id: int
     account_name: str
@@ -50,6 +52,7 @@ class LegResult:
     reason_code: str = ""
     message: str = ""
     attempt: int = 1
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The leg with money as text, for answers and the log."""
@@ -74,13 +77,14 @@ class LegResult:
             "reason": self.reason_code,
             "message": self.message,
             "attempt": self.attempt,
+            "notes": list(self.notes),
         }
 
 
 _OPEN_LEG_STATES = [
     name for name, state in states.STATES.items() if state.leg in (PENDING, UNKNOWN)
 ]
-_FAILED_LEG_STATES = [name for name, state in states.STATES.items() if state.leg == REJECTED]
+FAILED_LEG_STATES = [name for name, state in states.STATES.items() if state.leg == REJECTED]
 _COLUMNS = (
     "pk",
     "retry_of",
@@ -98,6 +102,7 @@ _COLUMNS = (
     "order__average_price",
     "order__error_code",
     "order__error_message",
+    "decision__notes",
 )
 
 
@@ -147,7 +152,7 @@ def failed_legs(execution: Execution) -> list[Command]:
     What is pending, unknown or was ever seen at the venue is not among them.
     """
     rows = Command.objects.filter(execution=execution, retried_by=None)
-    failed = rows.filter(Q(state=Command.State.DENIED) | Q(order__state__in=_FAILED_LEG_STATES))
+    failed = rows.filter(Q(state=Command.State.DENIED) | Q(order__state__in=FAILED_LEG_STATES))
     return list(failed.exclude(order__error_code=CALLED_BACK).order_by("pk"))
 
 
@@ -181,12 +186,13 @@ def _refused(row: tuple[Any, ...], payload: dict[str, Any], decision: dict[str, 
         reason_code=reason_code,
         message=refusal_sentence(decision),
         attempt=attempt,
+        notes=tuple(decision.get("notes", ())),
     )
 
 
 def _sent(row: tuple[Any, ...]) -> LegResult:
     command_id, _, attempt, account_id, account_name, _, order_id, state, side, symbol = row[:10]
-    quantity, price, filled, average, error_code, error_message = row[10:]
+    quantity, price, filled, average, error_code, error_message, notes = row[10:]
     status = states.STATES[state].leg
     return LegResult(
         account_id=account_id,
@@ -204,6 +210,7 @@ def _sent(row: tuple[Any, ...]) -> LegResult:
         reason_code="" if status == PLACED else error_code,
         message="" if status == PLACED else error_message,
         attempt=attempt,
+        notes=tuple(notes or ()),
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from django.db import transaction
 
 from common.ids import new_order_uid
-from common.money import EXACT, ZERO, floored, multiplied
+from common.money import EXACT, ZERO, divided, floored, multiplied
 from exchanges.quirks import quirks_of
 from monitoring.alerts import raise_alert
 from monitoring.models import Alert
-from riskmgmt.limits import NewReservation
+from riskmgmt.limits import NewReservation, at_risk_for
 from trading import states
 from trading.models import Order, Position
 from trading.sizing import Basis, fit_quantity
@@ -64,10 +64,17 @@ def conclude_change(order: Order, moves: Moves) -> Order | None:
             substitute.uid,
             order.symbol,
             value,
+            _at_risk(order, left),
         )
     ]
     write_orders([substitute], [] if order.reduce_only else reserved, cause="change")
     return substitute
+
+
+def _at_risk(order: Order, left: Decimal) -> Decimal | None:
+    """What is left of an entry loses when it is stopped out, as its whole would have."""
+    whole = at_risk_for(order.uid)
+    return None if whole is None else divided(EXACT.multiply(whole, left), order.quantity)
 
 
 @transaction.atomic

@@ -43,6 +43,19 @@ def transfers_due(account: Account, cursor: TransferCursor | None) -> int | None
     return max(cursor.since_ms if cursor else 0, to_ms(account.created_at))
 
 
+def ask_for_transfers(account_ids: Sequence[int]) -> None:
+    """Let the next poll of these accounts ask for deposits and withdrawals, and let it come now."""
+    due = now() - ASK_EVERY
+    TransferCursor.objects.bulk_create(
+        [TransferCursor(account_id=account_id, checked_at=due) for account_id in account_ids],
+        ignore_conflicts=True,
+    )
+    TransferCursor.objects.filter(account__in=account_ids, checked_at__gt=due).update(
+        checked_at=due
+    )
+    Account.objects.filter(pk__in=account_ids).update(next_poll_at=now())
+
+
 def import_transfers(account: Account, told: Sequence[VenueTransfer], error: str) -> None:
     """Write those not seen before, and that the venue was asked; in the poll's transaction.
 

@@ -38,7 +38,7 @@ class Command(TerminalCommand):
         parser.add_argument("--price", default=None)
         parser.add_argument("--stop-price", default=None)
         parser.add_argument("--take-profit", default="", help="3%% of the fill price, or a price")
-        parser.add_argument("--leverage", type=int, default=1)
+        parser.add_argument("--leverage", type=int, default=0)
         parser.add_argument("--reduce-only", action="store_true")
         parser.add_argument("--mode", choices=MODES, default="")
         parser.add_argument("--allow-downgrade", action="store_true")

@@ -42,7 +42,7 @@ class Command(TerminalCommand):
         parser.add_argument("--size", default="2", help="2 (%% of equity), 100 USDT or 0.01 BTC")
         parser.add_argument("--order-type", default="market")
         parser.add_argument("--price", default="", help="price of a limit order")
-        parser.add_argument("--leverage", default="1")
+        parser.add_argument("--leverage", default="0")
         parser.add_argument("--takeprofit", default="", help="3%% of the fill price, or a price")
         parser.add_argument(
             "--alert-id", default="", help="repeat one to send the same alert again"
