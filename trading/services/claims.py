@@ -24,6 +24,7 @@ from trading import states
 from trading.models import Order
 
 from . import lanes
+from .aborting import ABORTED, aborted_among
 from .admission import Surroundings, read_surroundings, recheck
 from .blind import one_at_a_time
 from .exits import Exits
@@ -138,10 +139,13 @@ def _judged(token: UUID, deadline: float, moves: Moves) -> Claim:
     refused: dict[str, list[Order]] = {}
     details: dict[int, dict[str, Any]] = {}
     shrunk: list[Order] = []
+    aborted = aborted_among(rows)
     for order in rows:
         moves.note(order, states.CREATED, cause="claim")
         code, details[order.pk] = _verdict(order, around[order.symbol])
-        if not code and exits.is_forestalled(order):
+        if not code and order.pk in aborted:
+            code = ABORTED
+        elif not code and exits.is_forestalled(order):
             code = "exit_under_way"
         elif not code and order.reduce_only:
             held = exits.still_held(order, around[order.symbol].position_of(order))
