@@ -223,7 +223,7 @@ def test_a_bot_is_connected_by_repeated_query_parameters(
 def test_bots_are_a_bare_array(call: Call, viewer: Person, bot: Bot, account: Account) -> None:
     row = {
         "id": str(bot.pk), "name": "Trend-1h", "base_name": "", "timeframe": "1h",
-        "status": "ACTIVE", "connected_accounts": [str(account.pk)],
+        "status": "ACTIVE", "max_leverage": 1, "connected_accounts": [str(account.pk)],
     }  # fmt: skip
     assert call("GET", "/bots/list", person=viewer).json() == [row]
     metrics = {"signals_total": 0, "signals_succeeded": 0, "signals_failed": 0}
