@@ -144,7 +144,7 @@ def dry_run(
     return DryRun(
         bot=bot,
         alert=alert,
-        legs=[_barred(leg, bot, bar) for leg in _legs(principal, bot, alert)],
+        legs=[_barred(leg, bot, bar) for leg in _legs(principal, bot, alert, bar)],
         proven_by=proven_by,
         repeats=repeated.correlation_id if repeated else "",
         bar=bar,
@@ -164,8 +164,10 @@ def _bot_named(principal: Principal, parsed: dict[str, Any]) -> Bot:
     return bot
 
 
-def _legs(principal: Principal, bot: Bot, alert: Alert) -> list[DryLeg]:
-    """A leg for each account that is reached and that the principal may read."""
+def _legs(principal: Principal, bot: Bot, alert: Alert, bar: str) -> list[DryLeg]:
+    """A leg for each account that is reached and that the principal may read. What the bot's status
+    bars is judged as nobody's, so that an entry is sized all the same.
+    """
     accounts, is_exit = reached(bot), is_exit_for(bot, alert)
     markets = view_markets(accounts, [alert.symbol])
     demand_market(alert, accounts, markets)
@@ -175,6 +177,8 @@ def _legs(principal: Principal, bot: Bot, alert: Alert) -> list[DryLeg]:
         for account in accounts
         if account.pk in readable
     ]
+    if bar:
+        intents = [(account, replace(intent, magic_id=0)) for account, intent in intents]
     found = preflights(principal=principal_of_bot(bot), intents=intents, markets=markets)
     return [
         DryLeg(account, intent, each)

@@ -43,6 +43,9 @@ class BotForm(ConnectionsForm):
         choices=[(each, each) for each in Bot.Timeframe.values], initial=Bot.Timeframe.H1.value
     )
     status = forms.ChoiceField(choices=STATUSES)
+    max_leverage = forms.IntegerField(
+        label="Largest leverage", help_text="contracts alone", min_value=1, initial=1
+    )
     with_token = forms.BooleanField(
         label="Address with a token, for TradingView", required=False, initial=True
     )
@@ -56,6 +59,7 @@ class BotForm(ConnectionsForm):
         "timeframe",
         "base_name",
         "status",
+        "max_leverage",
         "with_token",
         "with_hmac",
     )

@@ -47,6 +47,7 @@ def test_a_bot_is_made_paused_and_its_secrets_are_shown_this_once(
     browser_client: Client, world: World, group: Group
 ) -> None:
     form = {"name": "Trend", "timeframe": "1h", "status": "PAUSED", "group_ids": [group.pk]}
+    form |= {"max_leverage": "3"}
     form |= {"account_ids": [world.accounts[0].pk], "with_token": "on", "with_hmac": "on"}
     answer = browser_client.post(reverse("dashboard:new_bot"), form)
     bot = Bot.objects.get(name="Trend")
@@ -56,6 +57,7 @@ def test_a_bot_is_made_paused_and_its_secrets_are_shown_this_once(
     assert bot.path_token_hash == digest(token[1])
     assert bot.open_hmac_secret() in text
     assert (bot.status, list(bot.groups.all()), bot.accounts.count()) == ("PAUSED", [group], 1)
+    assert bot.max_leverage == 3
     assert answer.headers["Cache-Control"] == "no-store"
     for name in ("bot", "alert_message"):
         shown = page_of(browser_client, name, bot.pk)
@@ -68,6 +70,7 @@ def test_a_bot_is_made_paused_and_its_secrets_are_shown_this_once(
     [
         ({"name": "Acme bot"}, "is taken"),
         ({"name": "list"}, "is reserved"),
+        ({"max_leverage": "1000"}, "must be 1 to 125"),
         ({"with_token": "", "with_hmac": ""}, "no_authentication"),
         ({"group_ids": ["999999"]}, "not one of the available choices"),
     ],
@@ -75,7 +78,8 @@ def test_a_bot_is_made_paused_and_its_secrets_are_shown_this_once(
 def test_a_bot_that_cannot_be_made_keeps_the_form(
     browser_client: Client, world: World, change: dict[str, Any], says: str
 ) -> None:
-    form = {"name": "Trend", "timeframe": "1h", "status": "PAUSED", "with_token": "on"} | change
+    form = {"name": "Trend", "timeframe": "1h", "status": "PAUSED", "with_token": "on"}
+    form |= {"max_leverage": "1", **change}
     answer = browser_client.post(reverse("dashboard:new_bot"), form)
     assert answer.status_code == 422
     assert says in answer.content.decode()

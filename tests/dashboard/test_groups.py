@@ -13,6 +13,7 @@ from accounts.models import Account, EquityPoint
 from common.clock import now
 from events.models import AuditRecord
 from groups.models import Group
+from riskmgmt.models import GroupGuard
 from tests.dashboard.test_bots import page_of, ticked
 from tests.dashboard.test_pages import MOST_QUERIES
 from tests.dashboard.world import World, make_account
@@ -199,3 +200,31 @@ def test_the_figures_of_a_bot_are_what_it_booked(browser_client: Client, world: 
     answer = browser_client.get(reverse("dashboard:bot_performance", args=[world.bot.pk]))
     assert "Only what this bot booked" in answer.content.decode()
     assert answer.context["record"].owner == world.bot.magic_id
+
+
+def test_a_latched_guard_stands_above_everything(
+    browser_client: Client, world: World, group: Group
+) -> None:
+    at = now()
+    guard = GroupGuard.objects.create(
+        organisation=world.organisation,
+        group_id=group.pk,
+        book="rehearsal",
+        currency="USD",
+        value=Decimal("0.9"),
+        peak=1,
+        peak_at=at,
+        drawdown=Decimal(10),
+        line={},
+        started_at=at,
+        judged_at=at,
+    )
+    text = page_of(browser_client, "group", group.pk)
+    assert "10.00 % below the peak" in text
+    assert "guard latched" not in text
+    guard.latched_at, guard.drawdown, guard.max_drawdown = at, Decimal("26.5"), Decimal(25)
+    guard.save()
+    text = page_of(browser_client, "group", group.pk)
+    assert "guard latched" in text
+    assert "fell 26.50 % below its peak" in text
+    assert reverse("admin:riskmgmt_groupguard_changelist") in text

@@ -10,6 +10,7 @@ from accounts.models import Account
 from groups import services
 from groups.models import Group
 from reports.track_records import parts_of
+from riskmgmt.models import GroupGuard
 from surfaces.dashboard import figures, rows
 from surfaces.dashboard.access import page
 from surfaces.dashboard.group_form import (
@@ -59,6 +60,7 @@ def group_detail(request: Any, group_id: int) -> HttpResponse:
             "left_out": parts[1:],
             "bots": rows.prepared(principal, "bots", rows.bots(principal).filter(groups=group)),
             "switches": figures.engaged_switches(principal),
+            "guards": GroupGuard.objects.visible_to(principal).current().filter(group_id=group.pk),
             "may_manage": may(principal, MANAGE),
             "live": "groups,accounts,bots",
             "section": "groups",
