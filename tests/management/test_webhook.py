@@ -100,7 +100,8 @@ def test_without_a_worker_the_answer_comes_in_time_and_says_pending(
 
     monkeypatch.setattr(webhook, "settled", settled)
     data = knock(client, ALERT, secret=bot[1].hmac_secret).json()["data"]
-    assert 0 <= waited[0] <= longest
+    # Routing may have taken all of the time; nobody waits for legs then.
+    assert all(0 <= each <= longest for each in waited)
     assert (data["success_count"], data["error_count"], data["pending"]) == (0, 0, True)
 
 
