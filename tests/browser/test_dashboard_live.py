@@ -93,6 +93,8 @@ def test_keys_lead_to_pages_and_help(page: Page, server: str) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
+    # The browser gives the focus back in a moment of its own after the dialog has gone.
+    page.wait_for_function("document.activeElement === document.body")
     page.keyboard.press("/")
     expect(page.locator("#find")).to_be_focused()
     page.keyboard.press("Tab")
