@@ -312,11 +312,3 @@ class VenueConnection:
             None if stamp is None else int(stamp) + self._clock_offset_ms,
             exact_number(ticker.get("baseVolume")),
         )
-
-    async def candles(
-        self, symbol: str, timeframe: str, limit: int, since_ms: int | None
-    ) -> list[list[Any]]:
-        """Candles, oldest first, as ``[ms, open, high, low, close, volume]`` with text numbers."""
-        exchange = await self.public()
-        rows = await self.call(exchange.fetch_ohlcv(symbol, timeframe, since_ms, limit))
-        return [[int(row[0]), *(str(value) for value in row[1:6])] for row in rows]

@@ -5,21 +5,24 @@ spellings of a name on it are known (``fetch_ticker``, ``fetchTicker``), nothing
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from common.errors import Invalid, NotFound
 from common.redaction import redact_json
 
+from .candles import CandleQuery, read_candles, support_at
 from .client import CcxtClient
 from .gateway import gateway
 from .outcomes import NOT_SENT, VenueError
 from .protocol import AccountRef
-from .venues import resolve
+from .venues import Venue, resolve
 
 MOST_SYMBOLS = 100
 MOST_ROWS = 1000
+# Resampled candles where no limit is given.
+USUAL_ROWS = 100
 LATEST_MS = 4_102_444_800_000
 _RANGE = ("symbol", "since", "limit")
 # Function, what it takes in ccxt's order, and whether it speaks for the account.
@@ -172,9 +175,19 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-async def call_function(account: AccountRef, call: Call) -> Any:
-    """The answer as JSON values, secrets masked; raises VenueError, ``not_supported`` for what a
-    paper account has no exchange for.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a function answered, as JSON values; ``notes`` stand beside it in the response."""
+
+    result: Any
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+async def call_function(account: AccountRef, call: Call) -> Answer:
+    """The answer, secrets masked; raises Invalid ``unknown_symbol``, VenueError: ``not_supported``
+    for what a paper account has no exchange for.
+
+    Candles of a timeframe that the exchange lacks are resampled, which the notes say.
     """
     hub, function = gateway(), call.function
     if function.is_private:
@@ -183,11 +196,27 @@ async def call_function(account: AccountRef, call: Call) -> Any:
             raise VenueError(
                 outcome=NOT_SENT, code="not_supported", message="the account has no exchange"
             )
-        return _plain(await client.read(function.name, *call.arguments))
+        return Answer(_plain(await client.read(function.name, *call.arguments)))
     venue = resolve(account.venue, is_testnet=account.is_testnet)
     connection = await hub.connection(venue, account.market_type)
+    query = _lacking(venue, call)
+    if query is not None:
+        series = await read_candles(connection, query)
+        notes = {"resampled_from": series.resampled_from, "is_forming": series.is_forming}
+        return Answer(series.rows, notes)
     method = getattr(await connection.public(), function.name)
-    return _plain(await connection.call(method(*call.arguments)))
+    return Answer(_plain(await connection.call(method(*call.arguments))))
+
+
+def _lacking(venue: Venue, call: Call) -> CandleQuery | None:
+    """The candles asked for, where the exchange lacks their timeframe and they can be made."""
+    if call.function.name != "fetch_ohlcv" or call.arguments[0] is None:
+        return None
+    symbol, timeframe, since, limit, params = call.arguments
+    if support_at(venue.name, timeframe).resampled_from is None:
+        return None
+    until = params.get("until")
+    return CandleQuery(symbol, timeframe, limit or USUAL_ROWS, since, until)
 
 
 def _plain(answer: Any) -> Any:

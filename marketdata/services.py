@@ -5,7 +5,6 @@ from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -14,6 +13,7 @@ from common.clock import from_ms, now, to_ms
 from common.errors import Unavailable
 from common.money import InvalidMoney, money
 from common.readings import Reading, as_text
+from exchanges.candles import CandleQuery, CandleSeries, read_candles
 from exchanges.gateway import gateway, gathered
 from exchanges.outcomes import VenueError
 from exchanges.protocol import MarketRules, Quote
@@ -198,17 +198,22 @@ def prices_now(
 
 
 def candles(
-    venue: Venue, symbol: str, timeframe: str = "1m", limit: int = 300, since_ms: int | None = None
-) -> list[list[Any]]:
-    """Candles, oldest first, ``[ms, open, high, low, close, volume]``, numbers as text.
+    venue: Venue,
+    symbol: str,
+    timeframe: str = "1m",
+    limit: int = 300,
+    market_type: str = "spot",
+) -> CandleSeries:
+    """The newest candles, oldest first, ``[ms, open, high, low, close, volume]``, numbers as text;
+    resampled where the venue lacks the timeframe.
 
-    Raises Invalid ``unknown_symbol``, Unavailable ``candles_unavailable``.
+    Raises Invalid ``unknown_symbol`` and ``unsupported_timeframe``, Unavailable
+    ``candles_unavailable``.
     """
 
-    async def fetch() -> list[list[Any]]:
-        connection = await gateway().connection(venue)
-        await connection.rules(symbol)
-        return await connection.candles(symbol, timeframe, limit, since_ms)
+    async def fetch() -> CandleSeries:
+        connection = await gateway().connection(venue, market_type)
+        return await read_candles(connection, CandleQuery(symbol, timeframe, limit))
 
     try:
         return gateway().run(fetch(), timeout=10.0)

@@ -8,6 +8,8 @@ from django.db.models import Prefetch, Q
 from accounts.models import Account
 from bots.models import Bot
 from common.principal import Principal
+from exchanges.candles import support_at
+from exchanges.timeframes import TimeframeSupport
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,12 @@ def bot_accounts(principal: Principal, bot: Bot) -> list[Account]:
     visible = Account.objects.visible_to(principal)
     reached = Q(bots=bot) | Q(memberships__group__bots=bot)
     return list(visible.filter(reached).distinct().order_by("pk"))
+
+
+def timeframes_of(principal: Principal, bot: Bot) -> dict[str, TimeframeSupport]:
+    """How the venues of the bot's accounts tell candles of its timeframe, by the venue's name."""
+    venues = sorted({account.venue for account in bot_accounts(principal, bot)})
+    return {venue: support_at(venue, bot.timeframe) for venue in venues}
 
 
 def bots_reaching(principal: Principal, account: Account) -> list[Bot]:

@@ -135,7 +135,9 @@
     const markers = library.createSeriesMarkers(series, asMarkers(found.fills, found.candles));
     const describe = () => {
       const last = found.candles[found.candles.length - 1];
-      say(figure, last ? `Last close ${number.format(last[4])}; ${found.fills.length} fill${found.fills.length === 1 ? "" : "s"} of this account: ▲ bought, ▼ sold. Times in ${zone}.` : "The venue has no candles for this symbol.");
+      const origin = found.resampled_from ? ` Resampled from ${found.resampled_from} candles.` : "";
+      const close = found.is_forming ? "The last candle is forming, now" : "Last close";
+      say(figure, last ? `${close} ${number.format(last[4])}; ${found.fills.length} fill${found.fills.length === 1 ? "" : "s"} of this account: ▲ bought, ▼ sold. Times in ${zone}.${origin}` : "The venue has no candles for this symbol.");
     };
     describe();
     document.addEventListener("themechange", () => { chart.applyOptions(chartColours()); series.applyOptions(candleColours()); markers.setMarkers(asMarkers(found.fills, found.candles)); });
@@ -151,6 +153,7 @@
         found.candles.push(candle);
         series.update(asCandle(candle));
       }
+      found.is_forming = fresh.is_forming;
       if (fresh.fills.length) { found.fills = fresh.fills; markers.setMarkers(asMarkers(found.fills, found.candles)); }
       describe();
     }

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 
 from common.errors import DomainError, Invalid
 from common.principal import Principal
+from exchanges.passthrough import Answer
 from surfaces.command.dialect import CommandView, account_of
 from surfaces.fields import StrictInput, TextField
 from surfaces.policy import Policy
@@ -40,15 +41,19 @@ class CallView(CommandView):
     inputs = {"POST": CallInput}
 
     def post(self, request: Request, account_id: str, func: str) -> Response:
-        """The function's answer; 404 for one that is not on the list, and nothing is called."""
+        """The function's answer; 404 for one that is not on the list, and nothing is called.
+
+        Candles of a timeframe that the exchange lacks are resampled: ``resampled_from`` says from
+        which, ``is_forming`` that the last may still change.
+        """
         number = int(account_id) if len(account_id) <= 18 else 0
-        result = call_ccxt(
+        answer = call_ccxt(
             principal=self.principal,
             account=account_of(self.principal, number),
             name=func,
             **self.input(),
         )
-        return Response({"ok": True, "result": result})
+        return Response({"ok": True, "result": answer.result, **answer.notes})
 
 
 class CallsView(CommandView):
@@ -66,7 +71,7 @@ class CallsView(CommandView):
         return Response({"results": results})
 
 
-def answer_to(principal: Principal, given: Any) -> Any:
+def answer_to(principal: Principal, given: Any) -> Answer:
     """What one call with its account and function named answers; raises DomainError."""
     form = NamedCallInput(data=given)
     if not form.is_valid():
@@ -81,10 +86,10 @@ def answer_to(principal: Principal, given: Any) -> Any:
 def _done(principal: Principal, index: int, given: Any) -> dict[str, Any]:
     """What one of several calls answers, or its error."""
     try:
-        result = answer_to(principal, given)
+        answer = answer_to(principal, given)
     except DomainError as error:
         told = {"code": error.code, "message": error.message}
         if error.fields:
             told["fields"] = error.fields
         return {"index": index, "ok": False, "result": None, "error": told}
-    return {"index": index, "ok": True, "result": result, "error": None}
+    return {"index": index, "ok": True, "result": answer.result, "error": None, **answer.notes}

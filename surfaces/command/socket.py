@@ -202,7 +202,8 @@ def _called(principal: Principal, given: Any, *, account_id: int) -> dict[str, A
             "The call is not acceptable.",
             fields={"account_id": "is not the account of this connection"},
         )
-    return {"ok": True, "result": answer_to(principal, {**given, "account_id": account_id})}
+    answer = answer_to(principal, {**given, "account_id": account_id})
+    return {"ok": True, "result": answer.result, **answer.notes}
 
 
 def _frame(namespace: str, entry: Event) -> Frame | None:

@@ -16,8 +16,9 @@ from bots.services import (
     set_status,
     terminate,
 )
+from common.principal import Principal
 from groups.models import Group
-from reports.bots import BotRow, bot_accounts, bot_row, bot_rows
+from reports.bots import BotRow, bot_accounts, bot_row, bot_rows, timeframes_of
 from surfaces.lookups import find
 from surfaces.management.accounts import account_summary
 from surfaces.management.dialect import ManagementView
@@ -71,6 +72,7 @@ class CreateBotView(ManagementView):
                 "path_token": secrets.path_token,
                 "hmac_secret": secrets.hmac_secret,
                 "webhook_url": webhook_address(request._request, secrets.path_token),
+                "timeframe_support": _timeframes(self.principal, bot),
             }
         )
         response["Cache-Control"] = "no-store"
@@ -94,7 +96,7 @@ class BotDetailView(BotView):
     policy = Policy.AUTHENTICATED
 
     def get(self, request: Request, bot_id: str) -> Response:
-        """The bot with its counters."""
+        """The bot with its counters, and how its accounts' exchanges tell its timeframe."""
         bot = self.bot(bot_id)
         metrics = {
             "signals_total": bot.signals_total,
@@ -102,7 +104,13 @@ class BotDetailView(BotView):
             "signals_failed": bot.signals_failed,
         }
         shown = _shown(bot_row(self.principal, bot))
-        return Response({**shown, "performance": {"metrics": metrics}})
+        return Response(
+            {
+                **shown,
+                "performance": {"metrics": metrics},
+                "timeframe_support": _timeframes(self.principal, bot),
+            }
+        )
 
 
 class BotStatusView(BotView):
@@ -198,6 +206,18 @@ def _ending(ending: Ending) -> dict[str, Any]:
         "orders": [str(number) for number in ending.orders],
         "positions": [str(number) for number in ending.positions],
     }
+
+
+def _timeframes(principal: Principal, bot: Bot) -> list[dict[str, Any]]:
+    """Per exchange whether the bot's timeframe is its own, or else from what it is resampled."""
+    return [
+        {
+            "exchange": venue,
+            "is_native": support.is_native,
+            "resampled_from": support.resampled_from,
+        }
+        for venue, support in timeframes_of(principal, bot).items()
+    ]
 
 
 def _shown(row: BotRow) -> dict[str, Any]:

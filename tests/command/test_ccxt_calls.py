@@ -47,6 +47,29 @@ def test_reading_functions_answer_in_both_spellings(terminal: Terminal, account:
     assert ask(terminal, account, "fetch_ohlcv", SYMBOL).status_code == 200
 
 
+def test_candles_the_exchange_lacks_are_resampled_and_the_answer_says_so(
+    terminal: Terminal, account: Account
+) -> None:
+    own = ask(terminal, account, "fetchOHLCV", SYMBOL, "5m", limit=2).json()
+    assert own.keys() == {"ok", "result"}
+    made = ask(terminal, account, "fetchOHLCV", SYMBOL, "10m", limit=2).json()
+    assert made.keys() == {"ok", "result", "resampled_from", "is_forming"}
+    assert (made["resampled_from"], made["is_forming"]) == ("5m", True)
+    opening = made["result"][0][0]
+    assert opening % 600_000 == 0
+    assert made["result"] == [
+        [at, "50000", "50000", "50000", "50000", "0"] for at in (opening, opening + 600_000)
+    ]
+    call = {"account_id": account.pk, "func": "fetch_ohlcv", "kwargs": {"timeframe": "10m"}}
+    until = {"symbol": SYMBOL, "timeframe": "10m", "params": {"until": opening}, "limit": 1}
+    calls = [{**call, "kwargs": until}, {**call, "kwargs": {"timeframe": "10m"}}]
+    first, second = terminal.call("POST", "/ccxt/multiple_commands", calls).json()["results"]
+    assert (first["result"], first["resampled_from"]) == (made["result"][:1], "5m")
+    assert second["error"]["code"] == "bad_request"
+    refused = ask(terminal, account, "fetch_ohlcv", "NO/COIN", "10m")
+    assert (refused.status_code, refused.json()["detail"]["code"]) == (422, "unknown_symbol")
+
+
 @pytest.mark.parametrize(
     ("func", "args", "status", "code"),
     [

@@ -220,6 +220,22 @@ def test_a_bot_is_connected_by_repeated_query_parameters(
     assert list(bot.groups.all()) == [group]
 
 
+def test_a_bot_says_which_exchanges_lack_its_timeframe(
+    call: Call, admin: Person, account: Account
+) -> None:
+    kraken = new_account(admin, "two", venue="kraken")
+    query = f"name=Slow&timeframe=6h&account_ids={account.pk}&account_ids={kraken.pk}"
+    answer = call("POST", f"/bots/create?{query}", person=admin).json()
+    told = [
+        {"exchange": "kraken", "is_native": False, "resampled_from": "1h"},
+        {"exchange": "rehearsal", "is_native": True, "resampled_from": None},
+    ]
+    assert answer["timeframe_support"] == told
+    assert (
+        call("GET", f"/bots/{answer['bot_id']}", person=admin).json()["timeframe_support"] == told
+    )
+
+
 def test_bots_are_a_bare_array(call: Call, viewer: Person, bot: Bot, account: Account) -> None:
     row = {
         "id": str(bot.pk), "name": "Trend-1h", "base_name": "", "timeframe": "1h",
@@ -228,7 +244,8 @@ def test_bots_are_a_bare_array(call: Call, viewer: Person, bot: Bot, account: Ac
     assert call("GET", "/bots/list", person=viewer).json() == [row]
     metrics = {"signals_total": 0, "signals_succeeded": 0, "signals_failed": 0}
     detail = call("GET", f"/bots/{bot.pk}", person=viewer).json()
-    assert detail == {**row, "performance": {"metrics": metrics}}
+    support = [{"exchange": "rehearsal", "is_native": True, "resampled_from": None}]
+    assert detail == {**row, "performance": {"metrics": metrics}, "timeframe_support": support}
     assert call("GET", f"/bots/{bot.pk}/accounts", person=viewer).json() == [
         {
             "id": str(account.pk), "name": "one", "exchange": "rehearsal",

@@ -8,7 +8,7 @@ from common.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
 from common.principal import Principal
 from exchanges.gateway import gateway
 from exchanges.outcomes import REFUSED, VenueError
-from exchanges.passthrough import allowed_call, call_function, named_arguments
+from exchanges.passthrough import Answer, allowed_call, call_function, named_arguments
 
 from .command_batch import ItemResult, run_batch
 from .venue_access import account_ref, demand_address
@@ -33,8 +33,8 @@ def call_ccxt(
     name: str,
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
-) -> Any:
-    """What a function on the list answers, as JSON values. ``create_order``, ``edit_order`` and
+) -> Answer:
+    """What a function on the list answers. ``create_order``, ``edit_order`` and
     ``cancel_order`` become commands, known by our order numbers, under every guard.
 
     The account is one the principal sees. Raises NotFound ``function_not_found`` before anything
@@ -44,7 +44,7 @@ def call_ccxt(
     """
     as_command = _COMMANDS.get(name)
     if as_command is not None:
-        return _command(principal, account, as_command(args, kwargs or {}))
+        return Answer(_command(principal, account, as_command(args, kwargs or {})))
     call = allowed_call(name, args, kwargs or {})
     if account.status == Account.Status.DISABLED:
         raise Conflict("The account is disabled.", code="account_disabled")

@@ -62,8 +62,10 @@ def account_detail(request: Any, account_id: int) -> HttpResponse:
         return rows.prepared(principal, name, queryset.filter(account=account)[:ROWS])
 
     as_table = request.GET.get("view") == "table"
-    venue = resolve(account.venue, is_testnet=account.is_testnet) if as_table else None
-    table = candles(venue, symbol, timeframe, ROWS) if venue else []
+    series = None
+    if as_table:
+        venue = resolve(account.venue, is_testnet=account.is_testnet)
+        series = candles(venue, symbol, timeframe, ROWS, account.market_type)
     return render(
         request,
         "dashboard/account.html",
@@ -86,7 +88,8 @@ def account_detail(request: Any, account_id: int) -> HttpResponse:
             "timeframe": timeframe,
             "timeframes": TIMEFRAMES,
             "as_table": as_table,
-            "table": candle_table(table),
+            "resampled_from": series.resampled_from if series else None,
+            "table": candle_table(series) if series else [],
             "live": "accounts,balances,positions,orders,deals",
             "section": "accounts",
         },

@@ -5,9 +5,11 @@ from typing import Any
 from django.http import HttpResponse, JsonResponse
 
 from accounts.models import Account
+from bots.models import Bot
 from common.clock import from_ms, to_ms
 from common.errors import DomainError, Invalid
 from common.money import plain
+from exchanges.candles import CandleSeries
 from exchanges.venues import resolve
 from marketdata import services as marketdata
 from reports.track_records import parts_of
@@ -17,18 +19,24 @@ from surfaces.dashboard.lookups import account_of, group_of
 from surfaces.dashboard.views.lists import number
 from trading.services.folding import DUST
 
-TIMEFRAMES = ("1m", "5m", "15m", "1h", "6h", "1d")
+# Those that bots have.
+TIMEFRAMES = tuple(Bot.Timeframe.values)
 MOST_CANDLES = 1000
 FILLS = 500
 
 
-def candle_table(candles: list[list[Any]]) -> list[dict[str, Any]]:
-    """Candles as rows for a table, newest first, prices as text."""
+def candle_table(series: CandleSeries) -> list[dict[str, Any]]:
+    """Candles as rows for a table, newest first, prices as text; ``is_forming`` marks one that may
+    still change.
+    """
     names = ("open", "high", "low", "close", "volume")
-    return [
-        {"at": from_ms(int(candle[0])), **dict(zip(names, map(str, candle[1:6]), strict=False))}
-        for candle in reversed(candles)
+    table: list[dict[str, Any]] = [
+        {"at": from_ms(row[0]), **dict(zip(names, row[1:6], strict=False))}
+        for row in reversed(series.rows)
     ]
+    if table:
+        table[0]["is_forming"] = series.is_forming
+    return table
 
 
 def _refused(error: DomainError) -> JsonResponse:
@@ -52,7 +60,11 @@ def candles(request: Any) -> HttpResponse:
         symbol = query.get("symbol", "").replace("\0", "")
         venue = resolve(account.venue, is_testnet=account.is_testnet)
         found = marketdata.candles(
-            venue, symbol, timeframe, min(max(int(limit[:6]), 1), MOST_CANDLES)
+            venue,
+            symbol,
+            timeframe,
+            min(max(int(limit[:6]), 1), MOST_CANDLES),
+            account.market_type,
         )
     except DomainError as error:
         return _refused(error)
@@ -61,9 +73,10 @@ def candles(request: Any) -> HttpResponse:
     return JsonResponse(
         {
             "candles": [
-                [int(candle[0]) // 1000, *(float(value) for value in candle[1:5])]
-                for candle in found
+                [row[0] // 1000, *(float(value) for value in row[1:5])] for row in found.rows
             ],
+            "resampled_from": found.resampled_from,
+            "is_forming": found.is_forming,
             "fills": [
                 {
                     "id": deal.pk,
