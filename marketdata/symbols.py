@@ -34,3 +34,12 @@ def spelled(symbol: str, separator: str) -> str:
 def market_type_of(symbol: str) -> str:
     """``swap`` for a contract's unified symbol (``BTC/USDT:USDT``), else ``spot``."""
     return "swap" if ":" in symbol else "spot"
+
+
+def symbol_in_market(symbol: str, market_type: str) -> str:
+    """A unified symbol as an account of this market trades it: a pair (``BTC/USDT``) stands for its
+    linear contract (``BTC/USDT:USDT``) where contracts are traded; a contract is that everywhere.
+    """
+    if market_type != "swap" or ":" in symbol:
+        return symbol
+    return f"{symbol}:{symbol.rpartition('/')[2]}"

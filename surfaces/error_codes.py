@@ -86,7 +86,7 @@ def _of_call(node: ast.Call) -> Iterator[ErrorCode]:
         kind = _KINDS[name]
         code = words.get("code") or kind.code
         yield ErrorCode(REQUEST, code, _status(kind, code), first)
-    elif name in ("_Refused", "ModeRefused") and first:
+    elif name in ("LegRefused", "ModeRefused") and first:
         yield ErrorCode(ORDER, first, 0, second)
     elif name == "_check" and first:
         yield ErrorCode(ORDER, f"{_CHECK}{first}", 0, "a risk check refused it, see its decision")

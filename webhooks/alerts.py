@@ -8,11 +8,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from accounts.models import Account
 from common.clock import from_ms
 from common.errors import BadJson, Invalid
 from common.money import InvalidMoney, money
 from common.strict_json import parse_strictly
+from marketdata.symbols import symbol_in_market
 from trading.sizing import AMOUNT, RISK_PERCENT, SizeSpec
+
+from .kinds import KINDS, LADDER, ORDER, TARGET, Kind, kind_named
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MILLISECONDS_FROM = Decimal(10) ** 12
@@ -42,17 +46,10 @@ EXIT_WORDS = frozenset({"close", "flat", "exit"})
 TIME_FIELDS = ("timenow", "time", "timestamp")
 KEPT_FIELDS = frozenset(
     {"symbol", "ticker", "side", "action", "order_type", "type", "size", "quantity", "leverage",
-     "takeprofit", "take_profit", "stoploss", "stop_loss", "price", *TIME_FIELDS}
+     "takeprofit", "take_profit", "stoploss", "stop_loss", "price", "position_size",
+     "prev_position", *TIME_FIELDS}
 )  # fmt: skip
-SIGNAL_TYPES = {
-    "": "market",
-    "market": "market",
-    "limit": "limit",
-    "signal": "market",
-    "long_signal": "market",
-    "short_signal": "market",
-    "close": "market",
-}
+HELD_WORDS = {"long": "long", "short": "short", "flat": "flat", "none": "flat"}
 _SIZE = re.compile(r"([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(%|[A-Za-z0-9]{2,15})?\Z", re.ASCII)
 _SYMBOL = re.compile(
     r"(?:[A-Z0-9_]+:)?([A-Z0-9]{1,20})(?:[/_-]([A-Z0-9]{2,10}))?(?::[A-Z]+)?(\.P|PERP)?\Z"
@@ -62,7 +59,8 @@ _SYMBOL = re.compile(
 @dataclass(frozen=True, slots=True)
 class Alert:
     """What an alert asks for. ``is_exit`` closes what the bot holds; ``size`` may then be None (all
-    of it).
+    of it). ``kind`` is order, ladder or target; ``held_before`` is long, short or flat where a
+    target's sender says what it believes to be held.
     """
 
     symbol: str
@@ -76,11 +74,18 @@ class Alert:
     take_profit: str
     stop_loss: str
     price: Decimal | None
+    kind: str = ORDER
+    held_before: str = ""
+
+    def symbol_at(self, account: Account) -> str:
+        """The symbol as the account trades it: spot or contract, where the alert leaves it open."""
+        return symbol_in_market(self.symbol, account.market_type)
 
     def as_json(self) -> dict[str, Any]:
         """The alert as it is stored with its signal."""
         return {
             "symbol": self.symbol,
+            "kind": self.kind,
             "side": self.side,
             "is_exit": self.is_exit,
             "type": self.type,
@@ -130,21 +135,71 @@ def kept_fields(body: dict[str, Any]) -> dict[str, Any]:
 def parse_alert(body: dict[str, Any]) -> Alert:
     """What the alert asks for; raises Invalid naming the field."""
     base, quote, symbol = parse_symbol(text_of(body, "symbol", "ticker"))
-    side, is_exit = _side(text_of(body, "side", "action"))
-    type_ = _type(text_of(body, "order_type", "type"))
-    return Alert(
+    kind = _kind(text_of(body, "order_type", "type"))
+    if kind.name == TARGET:
+        side, size = _target(body, base, quote)
+        is_exit = size is None
+    else:
+        side, is_exit = _side(text_of(body, "side", "action"))
+        size = _size(text_of(body, "size", "quantity"), base, quote, is_exit)
+    price_text = text_of(body, "price")
+    type_ = kind.type or ("limit" if price_text and not is_exit else "market")
+    alert = Alert(
         symbol=symbol,
         base=base,
         quote=quote,
         side=side,
         is_exit=is_exit,
         type=type_,
-        size=_size(text_of(body, "size", "quantity"), base, quote, is_exit),
+        size=size,
         leverage=_leverage(text_of(body, "leverage")),
         take_profit=_level("takeprofit", text_of(body, "takeprofit", "take_profit")),
         stop_loss=_level("stoploss", text_of(body, "stoploss", "stop_loss")),
-        price=_price(text_of(body, "price"), type_),
+        price=_price(price_text, type_),
+        kind=kind.name,
+        held_before=_held_before(text_of(body, "prev_position")),
     )
+    _demand_fit(alert, kind)
+    return alert
+
+
+def _demand_fit(alert: Alert, kind: Kind) -> None:
+    """The entry of a long kind is a buy, that of a short one a sell; a ladder has its target."""
+    if kind.side and not alert.is_exit and alert.side != kind.side:
+        _wrong("side", "side_mismatch", f"must be {kind.side} for this order_type")
+    if kind.name == LADDER and not alert.is_exit and not alert.take_profit:
+        _wrong("takeprofit", "take_profit_required", "a ladder needs a take-profit")
+
+
+def _target(body: dict[str, Any], base: str, quote: str) -> tuple[str, SizeSpec | None]:
+    """The side and size that are to be held, None for nothing.
+
+    ``position_size`` is an amount of the base currency unless it says its unit, as TradingView
+    fills it in, below zero for short; ``size`` is what it is in every alert.
+    """
+    text, sized = text_of(body, "position_size"), text_of(body, "size", "quantity")
+    if text and sized:
+        _wrong("position_size", "validation_error", "give either position_size or size")
+    word, is_short = text_of(body, "side", "action"), text.startswith("-")
+    side, is_flat = _side(word) if word else ("sell" if is_short else "buy", False)
+    text = text.removeprefix("-")
+    match = _SIZE.match(text or sized)
+    if is_flat or (match and _number("size", match.group(1)) == 0):
+        return "sell", None
+    if is_short and side == "buy":
+        _wrong("position_size", "side_mismatch", "is below zero, and the side is buy")
+    if match and text and not match.group(2):
+        text = f"{text} {base}"
+    return side, _size(text or sized, base, quote, False)
+
+
+def _held_before(text: str) -> str:
+    if not text:
+        return ""
+    if text.lower() in HELD_WORDS:
+        return HELD_WORDS[text.lower()]
+    number = _number("prev_position", text)
+    return "long" if number > 0 else "short" if number < 0 else "flat"
 
 
 def parse_symbol(text: str) -> tuple[str, str, str]:
@@ -178,15 +233,15 @@ def _side(text: str) -> tuple[str, bool]:
     return _wrong("side", "unknown_side", "must be buy, sell, long, short, close or flat")
 
 
-def _type(text: str) -> str:
-    word = text.lower().replace(" ", "_").replace("-", "_")
-    if word not in SIGNAL_TYPES:
+def _kind(text: str) -> Kind:
+    kind = kind_named(text)
+    if kind is None:
         _wrong(
             "order_type",
             "unknown_order_type",
-            f"must be one of {', '.join(sorted(filter(None, SIGNAL_TYPES)))}",
+            f"must be one of {', '.join(sorted(filter(None, KINDS)))}",
         )
-    return SIGNAL_TYPES[word]
+    return kind
 
 
 def _number(field: str, text: str) -> Decimal:

@@ -6,24 +6,24 @@ from typing import Any
 
 from accounts.models import Account
 from bots.models import Bot
+from bots.services import targets
 from common.clock import now
 from common.errors import Invalid, NotFound, TooLarge
 from common.principal import Principal
 from trading.services.intents import OrderIntent
-from trading.services.legs import SKIPPED, refusal_status
+from trading.services.legs import SKIPPED, UNCHANGED, refusal_status
 from trading.services.market_view import view_markets
 from trading.services.preflight import Check, Preflight, preflights
 
 from .alerts import Alert, alert_time, kept_fields, load_json, parse_alert
 from .authentication import demand_own_name, named_bot, proof_in, stamp_of
 from .duplicates import earlier_signal, identity_of
+from .intents import intents_for, symbols_at
 from .routing import (
     bar_of,
     demand_market,
-    intent_for,
-    is_exit_for,
+    demand_some,
     principal_of_bot,
-    reached,
     timely,
 )
 from .services import MAX_BODY_BYTES
@@ -36,15 +36,21 @@ class DryLeg:
     """One account's part: the intent as it would be submitted, and every check over it."""
 
     account: Account
-    intent: OrderIntent
+    asked: OrderIntent
     found: Preflight
 
     @property
+    def intent(self) -> OrderIntent:
+        """What would be sent: a target's order is known after its judgement only."""
+        return self.found.intent or self.asked
+
+    @property
     def status(self) -> str:
-        """``would_place``, ``would_skip`` or ``would_reject``."""
+        """``would_place``, ``would_skip``, ``would_reject``, or ``unchanged`` for nothing to do."""
         if self.found.would_go:
             return WOULD_PLACE
-        return WOULD_SKIP if refusal_status(self.found.code) == SKIPPED else WOULD_REJECT
+        status = refusal_status(self.found.code)
+        return status if status == UNCHANGED else WOULD_SKIP if status == SKIPPED else WOULD_REJECT
 
     @property
     def message(self) -> str:
@@ -93,6 +99,11 @@ class DryRun:
     bar: str = ""
 
     @property
+    def failing(self) -> int:
+        """How many legs would send nothing though something was to do."""
+        return len(self.legs) - self.placing - sum(leg.status == UNCHANGED for leg in self.legs)
+
+    @property
     def placing(self) -> int:
         """How many accounts would send an order."""
         return 0 if self.repeats else sum(leg.found.would_go for leg in self.legs)
@@ -112,7 +123,7 @@ class DryRun:
             "reason_code": self.bar,
             "alert": self.alert.as_json(),
             "success_count": self.placing,
-            "error_count": len(self.legs) - self.placing,
+            "error_count": self.failing,
             "results": [leg.as_json() for leg in self.legs],
         }
 
@@ -140,11 +151,12 @@ def dry_run(
     proven_by = proof_in(bot, body=body, parsed=parsed, headers=headers)
     identity = identity_of(bot, body, parsed, stamp=stamp_of(proven_by, headers))
     repeated = earlier_signal(bot, identity)
-    bar = bar_of(bot, is_exit_for(bot, alert))
+    accounts = targets(bot)
+    bar = bar_of(bot, alert, accounts)
     return DryRun(
         bot=bot,
         alert=alert,
-        legs=[_barred(leg, bot, bar) for leg in _legs(principal, bot, alert, bar)],
+        legs=[_barred(leg, bot, bar) for leg in _legs(principal, bot, alert, accounts, bar)],
         proven_by=proven_by,
         repeats=repeated.correlation_id if repeated else "",
         bar=bar,
@@ -164,18 +176,19 @@ def _bot_named(principal: Principal, parsed: dict[str, Any]) -> Bot:
     return bot
 
 
-def _legs(principal: Principal, bot: Bot, alert: Alert, bar: str) -> list[DryLeg]:
+def _legs(
+    principal: Principal, bot: Bot, alert: Alert, accounts: Sequence[Account], bar: str
+) -> list[DryLeg]:
     """A leg for each account that is reached and that the principal may read. What the bot's status
     bars is judged as nobody's, so that an entry is sized all the same.
     """
-    accounts, is_exit = reached(bot), is_exit_for(bot, alert)
-    markets = view_markets(accounts, [alert.symbol])
+    demand_some(accounts)
+    markets = view_markets(accounts, symbols_at(accounts, alert))
     demand_market(alert, accounts, markets)
     readable = Account.objects.visible_to(principal).in_bulk([each.pk for each in accounts])
+    asked = [account for account in accounts if account.pk in readable]
     intents = [
-        (account, intent_for(bot, alert, account, markets, is_exit))
-        for account in accounts
-        if account.pk in readable
+        (readable[intent.account_id], intent) for intent in intents_for(bot, alert, asked, markets)
     ]
     if bar:
         intents = [(account, replace(intent, magic_id=0)) for account, intent in intents]

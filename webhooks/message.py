@@ -11,10 +11,16 @@ from common.errors import Invalid
 from common.money import plain
 
 from .alerts import parse_symbol
+from .kinds import TARGET
 
 STRATEGY, BUY, SELL, CLOSE = "strategy", "buy", "sell", "close"
 PERCENT, IN_QUOTE, IN_BASE = "percent", "quote", "base"
 MARKET, LIMIT = "market", "limit"
+HELD, HELD_SIZE, HELD_BEFORE = (
+    "{{strategy.market_position}}",
+    "{{strategy.market_position_size}}",
+    "{{strategy.prev_market_position}}",
+)
 TICKER, ORDER_ACTION, ORDER_ID = "{{ticker}}", "{{strategy.order.action}}", "{{strategy.order.id}}"
 QUOTE_COIN, BASE_COIN = "{{syminfo.currency}}", "{{syminfo.basecurrency}}"
 CLOSE_PRICE, ORDER_PRICE, NOW = "{{close}}", "{{strategy.order.price}}", "{{timenow}}"
@@ -25,7 +31,8 @@ _PLACEHOLDER = re.compile(r"\{\{[^{}]*\}\}")
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What an alert shall ask for. ``symbol`` is empty for that of the chart; ``side`` may be
-    ``strategy``, whose orders decide; levels are texts such as ``3%`` or a price, empty for none.
+    ``strategy``, whose orders decide, or whose position does for a target; levels are texts such as
+    ``3%`` or a price, empty for none.
     """
 
     side: str = STRATEGY
@@ -47,9 +54,11 @@ def message_for(bot_name: str, wish: Wish, *, with_secret: bool = False) -> str:
     fields = {
         "botname": bot_name,
         "symbol": wish.symbol or TICKER,
-        "side": ORDER_ACTION if wish.side == STRATEGY else wish.side,
+        "side": _side(wish),
         "order_type": wish.order_type,
         "size": _size(wish),
+        "position_size": HELD_SIZE if _holds_alike(wish) else "",
+        "prev_position": HELD_BEFORE if _follows(wish) else "",
         "price": _price(wish),
         "takeprofit": wish.take_profit,
         "stoploss": wish.stop_loss,
@@ -62,6 +71,22 @@ def message_for(bot_name: str, wish: Wish, *, with_secret: bool = False) -> str:
         for name in ("takeprofit", "stoploss", "leverage"):
             fields[name] = ""
     return json.dumps({name: text for name, text in fields.items() if text}, indent=1)
+
+
+def _follows(wish: Wish) -> bool:
+    """Whether a target is that of the strategy's own position."""
+    return wish.order_type == TARGET and wish.side == STRATEGY
+
+
+def _holds_alike(wish: Wish) -> bool:
+    """Whether as much is to be held as the strategy holds."""
+    return _follows(wish) and wish.size is None
+
+
+def _side(wish: Wish) -> str:
+    if wish.side == STRATEGY:
+        return HELD if wish.order_type == TARGET else ORDER_ACTION
+    return wish.side
 
 
 def _size(wish: Wish) -> str:
@@ -102,6 +127,9 @@ def sample_values(
         QUOTE_COIN: quote,
         ORDER_ACTION: action,
         ORDER_ID: "Sample",
+        HELD: "long" if action == BUY else "short",
+        HELD_BEFORE: "flat",
+        HELD_SIZE: "1",
         "{{strategy.order.contracts}}": "1",
         NOW: at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "{{time}}": at.strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -1,5 +1,6 @@
 """From an accepted alert to an execution: the bot's state, its accounts, one intent each."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,13 +13,12 @@ from common.errors import Invalid
 from common.principal import Principal, system_principal
 from events.log import NewEvent, publish_all
 from trading.models import Execution
-from trading.services.admission import SIGNAL
+from trading.services.calling_back import call_back_entries
 from trading.services.commands import submit
-from trading.services.intents import OrderIntent
 from trading.services.market_view import MarketView, view_markets
-from trading.sizing import AMOUNT
 
 from .alerts import Alert, alert_time, parse_alert
+from .intents import calls_back, intents_for, may_exit, symbols_at
 from .lifecycle import finish_if_known, judged, refuse, signal_event
 from .models import Signal
 
@@ -70,16 +70,16 @@ def timely(bot: Bot, moment: datetime | None, *, at: datetime) -> datetime | Non
 def _route(signal: Signal, alert: Alert, patience: float) -> bool:
     """A bot that is stopped, or paused and asked for an entry, refuses here."""
     bot = signal.bot
-    is_exit = is_exit_for(bot, alert)
-    if code := bar_of(bot, is_exit):
+    accounts = targets(bot)
+    if code := bar_of(bot, alert, accounts):
         refuse(signal, code, f"The bot is {bot.status.lower()}.")
         return True
-    accounts = reached(bot)
-    markets = view_markets(accounts, [alert.symbol], patience=patience)
+    demand_some(accounts)
+    markets = view_markets(accounts, symbols_at(accounts, alert), patience=patience)
     if is_hasty(markets, patience):
         return False
     demand_market(alert, accounts, markets)
-    _execute(signal, alert, accounts, markets, is_exit=is_exit)
+    _execute(signal, alert, accounts, markets)
     return True
 
 
@@ -93,31 +93,26 @@ def principal_of_bot(bot: Bot) -> Principal:
     return system_principal(bot.organisation_id, f"bot:{bot.pk}")
 
 
-def is_exit_for(bot: Bot, alert: Alert) -> bool:
-    """Whether an alert closes what the bot holds: on spot every sell does."""
-    return alert.is_exit or (alert.side == "sell" and bot.market_type == "spot")
-
-
-def bar_of(bot: Bot, is_exit: bool) -> str:
-    """Why the bot's status lets nothing through, empty where it does."""
+def bar_of(bot: Bot, alert: Alert, accounts: Collection[Account]) -> str:
+    """Why the bot's status lets nothing through, empty where it does. What of a mixed alert needs
+    an entry, which a paused bot does not make, is told account by account.
+    """
     if bot.status == Bot.Status.STOPPED:
         return "bot_stopped"
-    if bot.status == Bot.Status.PAUSED and not is_exit:
+    if bot.status == Bot.Status.PAUSED and not may_exit(accounts, alert):
         return "bot_paused"
     return ""
 
 
-def reached(bot: Bot) -> list[Account]:
-    """The accounts that the bot's signals reach; raises Invalid ``no_accounts``."""
-    accounts = targets(bot)
+def demand_some(accounts: Collection[Account]) -> None:
+    """Raise Invalid ``no_accounts`` where a bot's signals reach none."""
     if not accounts:
         raise Invalid("The bot reaches no account.", code="no_accounts")
-    return accounts
 
 
 def demand_market(alert: Alert, accounts: list[Account], markets: MarketView) -> None:
     """Refuse a symbol that no account's venue lists, and an absolute target on the wrong side."""
-    seen = [markets.of(account, alert.symbol) for account in accounts]
+    seen = [markets.of(account, alert.symbol_at(account)) for account in accounts]
     if all(each.code == "unknown_symbol" for each in seen):
         raise Invalid(
             f"{alert.symbol} is not listed at the venue of any account.",
@@ -136,13 +131,21 @@ def demand_market(alert: Alert, accounts: list[Account], markets: MarketView) ->
             )
 
 
-def _execute(
-    signal: Signal, alert: Alert, accounts: list[Account], markets: MarketView, *, is_exit: bool
-) -> None:
-    link = _Link(signal)
+def _execute(signal: Signal, alert: Alert, accounts: list[Account], markets: MarketView) -> None:
+    bot, link = signal.bot, _Link(signal)
+    principal = principal_of_bot(bot)
+    called_back: set[int] = set()
+    if calls_back(alert):
+        called_back = call_back_entries(
+            principal=principal,
+            account_ids=[account.pk for account in accounts],
+            symbols=symbols_at(accounts, alert),
+            owner=bot.magic_id,
+            cause=signal.correlation_id,
+        )
     execution = submit(
-        principal=principal_of_bot(signal.bot),
-        intents=[intent_for(signal.bot, alert, account, markets, is_exit) for account in accounts],
+        principal=principal,
+        intents=intents_for(bot, alert, accounts, markets, called_back),
         source="signal",
         source_ref=str(signal.pk),
         correlation_id=signal.correlation_id,
@@ -191,36 +194,3 @@ def _tie(signal: Signal, execution: Execution) -> bool:
         return False
     signal.execution, signal.state = execution, Signal.State.ROUTED
     return True
-
-
-def intent_for(
-    bot: Bot, alert: Alert, account: Account, markets: MarketView, is_exit: bool
-) -> OrderIntent:
-    """The account's part. An exit closes the bot's whole lot unless it names an amount."""
-    return OrderIntent(
-        account_id=account.pk,
-        symbol=alert.symbol,
-        side=alert.side,
-        type=alert.type,
-        size=None if is_exit else alert.size,
-        quantity=_exit_quantity(alert, account, markets) if is_exit else None,
-        price=alert.price,
-        leverage=alert.leverage,
-        max_leverage=bot.max_leverage,
-        take_profit="" if is_exit else alert.take_profit,
-        stop_loss="" if is_exit else alert.stop_loss,
-        reduce_only=is_exit,
-        magic_id=bot.magic_id,
-        reason=SIGNAL,
-    )
-
-
-def _exit_quantity(alert: Alert, account: Account, markets: MarketView) -> Decimal | None:
-    """Base units of a partial exit given as an amount; None for the whole lot."""
-    size = alert.size
-    if size is None or size.kind != AMOUNT:
-        return None
-    if size.currency == alert.base:
-        return size.value
-    price = markets.of(account, alert.symbol).price
-    return None if price is None else size.value / price

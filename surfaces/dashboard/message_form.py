@@ -9,6 +9,7 @@ from common.money import InvalidMoney
 from surfaces.dashboard.page_form import PageForm, exact
 from trading.brackets import as_level
 from webhooks.alerts import parse_symbol
+from webhooks.kinds import LADDER, TARGET
 from webhooks.message import (
     BUY,
     CLOSE,
@@ -23,7 +24,7 @@ from webhooks.message import (
 )
 
 SIDES = (
-    (STRATEGY, "what the strategy orders"),
+    (STRATEGY, "what the strategy orders, or holds for a target"),
     (BUY, "buy"),
     (SELL, "sell"),
     (CLOSE, "close what the bot holds"),
@@ -36,6 +37,8 @@ UNITS = (
 TYPES = (
     (MARKET, "market"),
     (LIMIT, "limit, at the price of the alert"),
+    (TARGET, "target: hold so much in the end, whatever came before"),
+    (LADDER, "ladder: waiting entries are called back first"),
 )
 ACTIONS = ((BUY, "buy"), (SELL, "sell"))
 MOST_LEVERAGE = 100
@@ -83,7 +86,11 @@ class MessageForm(PageForm):
     """The choices behind a message; ``as_wish`` is what they ask for."""
 
     side = forms.ChoiceField(label="Act", choices=SIDES)
-    size = exact("Size", "an exit without an amount closes all of it")
+    size = exact(
+        "Size",
+        "an exit without an amount closes all of it, a target without one holds as many coins as"
+        " the strategy does",
+    )
     size_unit = forms.ChoiceField(label="Unit of the size", choices=UNITS)
     symbol = _symbol("Symbol", "empty: that of the chart", required=False)
     order_type = forms.ChoiceField(label="Order", choices=TYPES)
@@ -105,11 +112,17 @@ class MessageForm(PageForm):
     }
 
     def clean(self) -> dict[str, Any]:
-        """All but a close needs a size."""
+        """All needs a size but a close, and a target that follows the strategy; a ladder needs its
+        take-profit.
+        """
         cleaned = super().clean() or {}
-        side = cleaned.get("side")
-        if side and side != CLOSE and not cleaned.get("size") and "size" not in self.errors:
+        side, kind = cleaned.get("side"), cleaned.get("order_type")
+        may_lack_size = side == CLOSE or (side == STRATEGY and kind == TARGET)
+        if side and not may_lack_size and not cleaned.get("size") and "size" not in self.errors:
             self.add_error("size", "An entry needs a size.")
+        is_bare = not cleaned.get("take_profit") and "take_profit" not in self.errors
+        if kind == LADDER and side != CLOSE and is_bare:
+            self.add_error("take_profit", "A ladder needs a take-profit.")
         return cleaned
 
     def as_wish(self) -> Wish:

@@ -23,7 +23,7 @@ from trading.services import commands
 from trading.services.commands import submit
 from trading.services.following import follow
 from trading.services.intents import OrderIntent
-from trading.sizing import RISK_PERCENT, SizeSpec
+from trading.sizing import AMOUNT, RISK_PERCENT, SizeSpec
 
 # SQLite has one writer at a time: two submissions never meet there.
 pytestmark = pytest.mark.distributed
@@ -168,3 +168,38 @@ def test_without_the_lock_the_same_race_takes_more(
     meet(monkeypatch, is_locked=False)
     race(FAN_OUTS, lambda _: fan_out(accounts, **asked))
     assert [total(account) > most for account in accounts] == [True] * 3
+
+
+def ordered(accounts: Sequence[Account]) -> list[Decimal]:
+    """What each account's orders add up to, in base units."""
+    rows = Order.objects.filter(account__in=accounts).values_list("account_id", "quantity")
+    found = dict.fromkeys((account.pk for account in accounts), Decimal(0))
+    for account_id, quantity in rows:
+        found[account_id] += quantity
+    return list(found.values())
+
+
+TARGET: dict[str, Any] = {
+    "size": SizeSpec(AMOUNT, STEP * 8, "BTC"),
+    "is_target": True,
+    "magic_id": 7,
+}
+
+
+def test_targets_at_once_come_to_one_order(
+    accounts: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet(monkeypatch, is_locked=True)
+    race(FAN_OUTS, lambda _: fan_out(accounts, **TARGET))
+    assert ordered(accounts) == [STEP * 8] * 3
+    reached = Command.objects.filter(reason_code="target_reached")
+    assert reached.count() == 3 * (FAN_OUTS - 1)
+
+
+def test_targets_would_add_up_without_the_locks(
+    accounts: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet(monkeypatch, is_locked=False)
+    monkeypatch.setattr(commands, "hold_streams", lambda pairs: None)
+    race(FAN_OUTS, lambda _: fan_out(accounts, **TARGET))
+    assert ordered(accounts) == [STEP * 8 * FAN_OUTS] * 3

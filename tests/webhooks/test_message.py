@@ -109,3 +109,27 @@ def test_a_price_that_was_not_given_is_missed_only_where_it_is_needed() -> None:
     assert filled_in("{{ticker}}", values) == "BTCUSDT"
     with pytest.raises(Invalid):
         filled_in("{{close}}", values)
+
+
+def test_a_target_follows_the_position_of_the_strategy() -> None:
+    wish = Wish(order_type="target", size=Decimal(2), take_profit="3%")
+    told = json.loads(message_for("Trend", wish))
+    assert (told["side"], told["size"], told["prev_position"], "position_size" in told) == (
+        "{{strategy.market_position}}", "2%", "{{strategy.prev_market_position}}", False,
+    )  # fmt: skip
+    alert = parse_alert(sampled(wish))
+    assert (alert.kind, alert.side, alert.size, alert.held_before) == (
+        "target", "buy", SizeSpec(RISK_PERCENT, Decimal(2)), "flat",
+    )  # fmt: skip
+
+
+def test_a_target_without_a_size_holds_as_much_as_the_strategy() -> None:
+    alert = parse_alert(sampled(Wish(order_type="target"), action="sell"))
+    assert (alert.side, alert.size) == ("sell", SizeSpec(AMOUNT, Decimal(1), "BTC"))
+    flat = {**sampled(Wish(order_type="target")), "side": "flat", "position_size": "0"}
+    assert (parse_alert(flat).is_exit, parse_alert(flat).size) == (True, None)
+
+
+def test_a_ladder_is_one_of_its_side() -> None:
+    alert = parse_alert(sampled(replace(ENTRY, order_type="ladder", take_profit="3%")))
+    assert (alert.kind, alert.type, alert.take_profit) == ("ladder", "market", "3%")

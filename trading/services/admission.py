@@ -4,7 +4,7 @@ Used twice for every order: when it is submitted, and again inside the transacti
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.db import DEFAULT_DB_ALIAS
@@ -23,6 +23,7 @@ from riskmgmt.switches import DISABLED_VENUES, ENGAGED, STOPPED_OWNERS, SwitchBo
 from trading.models import Order, Position, TradeCursor
 from trading.models.deals import MISMATCHES_THAT_BLOCK
 
+from .aiming import Place, Stock, count_in, read_stocks
 from .open_risk import STOPPED_LOTS, at_risk_of
 
 FLATTEN, SIGNAL = "flatten", "webhook"
@@ -56,7 +57,7 @@ class Surroundings:
     ``positions`` are all open ones of an account, in any book, also those that nobody owns;
     ``reserved`` is by account and book. ``latched`` has drawdown and limit of a latched group, by
     account; ``at_risk`` is what stops would lose in all symbols, by account and book. An account
-    stands for the book it is seen in.
+    stands for the book it is seen in. ``stocks`` are what the owners of targets have.
     """
 
     board: SwitchBoard
@@ -68,10 +69,12 @@ class Surroundings:
     mismatched: frozenset[int]
     latched: dict[int, tuple[Decimal, Decimal]]
     at_risk: dict[tuple[int, str], Decimal]
+    stocks: dict[Place, Stock] = field(default_factory=dict)
 
-    def count_in(self, account: Account, reserved: Decimal, at_risk: Decimal | None) -> None:
+    def count_in(self, order: Order, reserved: Decimal, at_risk: Decimal | None) -> None:
         """Let a leg just drafted count for the next ones of the same account."""
-        place = (account.pk, account.book)
+        place = (order.account_id, order.book)
+        count_in(self.stocks, order)
         self.reserved[place] = self.reserved.get(place, ZERO) + reserved
         self.at_risk[place] = self.at_risk.get(place, ZERO) + (at_risk or ZERO)
 
@@ -140,14 +143,16 @@ class Surroundings:
 
 
 def read_surroundings(
-    accounts: Collection[Account], symbols: Collection[str]
+    accounts: Collection[Account], symbols: Collection[str], aiming: Collection[int] = ()
 ) -> dict[str, Surroundings]:
     """Everything for these accounts by symbol, of one moment in the current transaction's view; in
-    a submit that moment must come after the accounts' row locks.
+    a submit that moment must come after the accounts' row locks. ``aiming`` are the owners whose
+    orders name targets.
     """
+    pks = {account.pk for account in accounts}
     found = read_together(
         READINGS,
-        accounts={account.pk for account in accounts},
+        accounts=pks,
         organisations={account.organisation_id for account in accounts},
         symbols=symbols,
         venues={venue_key(each.venue, is_testnet=each.is_testnet) for each in accounts},
@@ -178,6 +183,7 @@ def read_surroundings(
             ),
             latched=latched,
             at_risk=at_risk,
+            stocks=read_stocks(pks, symbol, aiming) if aiming else {},
         )
         for symbol in symbols
     }

@@ -25,6 +25,7 @@ from trading.models import Command, Execution, Order
 from .admission import read_surroundings
 from .announce import RETRIED, execution_event
 from .drafting import Draft, called_off, draft_leg
+from .fills import hold_streams
 from .following import follow
 from .intents import OrderIntent, payload_hash
 from .legs import REJECTED, refusal_status
@@ -191,8 +192,12 @@ def _draft_legs(
 ) -> _Rows:
     """Judge every leg under the accounts' row locks."""
     _follow_symbols(intents, accounts, markets)
+    aiming = {intent.magic_id for intent in intents if intent.is_target}
+    if aiming:
+        hold_streams((each.account_id, each.symbol) for each in intents)
     locked = Account.objects.select_for_update(no_key=True).order_by("pk").in_bulk(accounts)
-    by_symbol = read_surroundings(locked.values(), {intent.symbol for intent in intents})
+    symbols = {intent.symbol for intent in intents}
+    by_symbol = read_surroundings(locked.values(), symbols, aiming)
     rows, is_over = _Rows(), False
     for number, intent in enumerate(intents):
         account, around = locked[intent.account_id], by_symbol[intent.symbol]
@@ -200,7 +205,7 @@ def _draft_legs(
         is_rejected = bool(draft.code) and refusal_status(draft.code) == REJECTED
         is_over = is_over or (is_rejected and execution.abort_on_first_reject)
         if draft.order is not None:
-            around.count_in(draft.order.seat, draft.reserved, draft.at_risk)
+            around.count_in(draft.order, draft.reserved, draft.at_risk)
         request_id = intent.request_id or f"{execution.correlation_id}:{number}"
         _collect(rows, principal, execution, account, intent, request_id, draft)
     return rows
@@ -215,6 +220,7 @@ def _collect(
     request_id: str,
     draft: Draft,
 ) -> None:
+    intent = draft.intent or intent
     payload = intent.payload()
     command = Command(
         organisation_id=account.organisation_id,

@@ -14,6 +14,7 @@ from common.money import plain
 from common.principal import Principal
 from events.log import audit
 from groups.models import Group
+from marketdata.symbols import symbol_in_market
 from trading.models import Command, Execution, Order
 from trading.sizing import RISK_PERCENT, SizeSpec
 
@@ -75,7 +76,7 @@ class GroupOrder:
         """The order for the account whose turn comes after ``place`` others."""
         return OrderIntent(
             account_id=account.pk,
-            symbol=self.symbol,
+            symbol=symbol_in_market(self.symbol, account.market_type),
             side=self.side,
             type=self.order_type,
             size=self._size,
@@ -190,12 +191,13 @@ def retry_failed(*, principal: Principal, execution: Execution, idempotency_key:
     prefix = _retry_prefix(principal, execution, idempotency_key)
     if done := _tried_under(execution, prefix):
         return done
-    wanted = {leg.account_id for leg in failed_legs(execution)}
+    found = failed_legs(execution)
+    wanted = {leg.account_id for leg in found}
     _demand_reach(principal, sorted(wanted))
     accounts = Account.objects.visible_to(principal).in_bulk(wanted)
     if not accounts:
         return 0
-    markets = view_markets(accounts.values(), {execution.requested["symbol"]})
+    markets = view_markets(accounts.values(), {leg.payload["symbol"] for leg in found})
     with transaction.atomic():
         locked = Execution.objects.select_for_update(no_key=True).get(pk=execution.pk)
         if done := _tried_under(locked, prefix):

@@ -30,6 +30,9 @@ class OrderIntent:
     ``request_id`` makes the command idempotent; without one the caller's repeats are new orders.
     ``delay_seconds`` is how long it waits before it is sent, ``max_slippage`` by how many percent
     the price may have moved against it by then.
+    With ``is_target`` the size is what the owner is to hold of the symbol in the end on this side,
+    and reduce-only without any means nothing; ``held_before`` is long, short or flat where the
+    sender said what it believes to be held.
     ``mode`` is paper, shadow or live, empty for the account's own; ``allow_downgrade`` lets a live
     order that may not be live go to the shadow book.
     """
@@ -49,6 +52,8 @@ class OrderIntent:
     trailing_stop: str = ""
     reduce_only: bool = False
     exit_scope: str = LOT
+    is_target: bool = False
+    held_before: str = ""
     position_id: int = 0
     of_nobody: bool = False
     is_protective: bool = False
@@ -81,6 +86,8 @@ class OrderIntent:
             "trailing_stop": self.trailing_stop or None,
             "reduce_only": self.reduce_only or None,
             "exit_scope": self.exit_scope if self.reduce_only else None,
+            "is_target": self.is_target or None,
+            "held_before": self.held_before or None,
             "position_id": self.position_id or None,
             "of_nobody": self.of_nobody or None,
             "is_protective": self.is_protective or None,

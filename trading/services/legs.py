@@ -14,7 +14,10 @@ from trading import states
 from trading.models import Command, Execution
 
 PLACED, SKIPPED, REJECTED, UNKNOWN, PENDING = "placed", "skipped", "rejected", "unknown", "pending"
-STATUSES = (PLACED, SKIPPED, REJECTED, UNKNOWN, PENDING)
+# Nothing was to do: the account has what it shall have.
+UNCHANGED = "unchanged"
+STATUSES = (PLACED, UNCHANGED, SKIPPED, REJECTED, UNKNOWN, PENDING)
+GOOD = (PLACED, UNCHANGED)
 SKIP_CODES = frozenset(
     {
         "below_min_notional",
@@ -25,6 +28,7 @@ SKIP_CODES = frozenset(
         "no_equity",
     }
 )
+REACHED_CODES = frozenset({"target_reached"})
 # Why an order is no more that somebody cancelled before anything was sent.
 CALLED_BACK = "cancelled_before_sending"
 POLL_SECONDS = 0.02
@@ -64,7 +68,7 @@ class LegResult:
             "account_id": str(self.account_id),
             "account": self.account_name,
             "status": self.status,
-            "success": self.status == PLACED,
+            "success": self.status in GOOD,
             "symbol": self.symbol,
             "side": self.side,
             "order_id": None if self.order_id is None else str(self.order_id),
@@ -149,10 +153,11 @@ def failed_legs(execution: Execution) -> list[Command]:
     """The last attempts that placed nothing and that nobody called back, with their orders; in the
     order they were made.
 
-    What is pending, unknown or was ever seen at the venue is not among them.
+    What is pending, unknown, had nothing to do or was ever seen at the venue is not among them.
     """
     rows = Command.objects.filter(execution=execution, retried_by=None)
     failed = rows.filter(Q(state=Command.State.DENIED) | Q(order__state__in=FAILED_LEG_STATES))
+    failed = failed.exclude(reason_code__in=REACHED_CODES)
     return list(failed.exclude(order__error_code=CALLED_BACK).order_by("pk"))
 
 
@@ -165,7 +170,9 @@ def unsettled_among(execution_ids: Iterable[int]) -> set[int]:
 
 
 def refusal_status(reason_code: str) -> str:
-    """How a leg stands that was refused for this reason: skipped or rejected."""
+    """How a leg stands that was refused for this reason: unchanged, skipped or rejected."""
+    if reason_code in REACHED_CODES:
+        return UNCHANGED
     return SKIPPED if reason_code in SKIP_CODES else REJECTED
 
 
@@ -221,13 +228,13 @@ def tally(results: Iterable[LegResult]) -> dict[str, int]:
 
 
 def counts(results: Iterable[LegResult]) -> tuple[int, int]:
-    """(successes, errors); pending and unknown legs count as neither."""
+    """(successes, errors): unchanged legs are successes, pending and unknown ones neither."""
     return count_statuses([leg.status for leg in results])
 
 
 def count_statuses(found: Sequence[str]) -> tuple[int, int]:
     """The same of statuses alone."""
-    return found.count(PLACED), found.count(REJECTED) + found.count(SKIPPED)
+    return sum(each in GOOD for each in found), found.count(REJECTED) + found.count(SKIPPED)
 
 
 def pending_count(execution: Execution) -> int:

@@ -9,6 +9,7 @@ from common.errors import DomainError
 from exchanges.protocol import MarketRules
 from marketdata.models import Market
 from marketdata.services import PATIENCE_SECONDS, last_price, market, quote
+from marketdata.symbols import market_type_of
 
 from .venue_access import venue_of
 
@@ -30,7 +31,9 @@ class MarketView:
     seen: dict[tuple[str, bool, str], Seen]
 
     def of(self, account: Account, symbol: str) -> Seen:
-        """What the account's venue said of the symbol."""
+        """What the account's venue said of the symbol, if it belongs to the account's market."""
+        if market_type_of(symbol) != account.market_type:
+            return Seen(code="unknown_symbol", message=f"the account trades {account.market_type}")
         return self.seen[(account.venue, account.is_testnet, symbol)]
 
     def gaps(self) -> frozenset[str]:
@@ -41,18 +44,19 @@ class MarketView:
 def view_markets(
     accounts: Iterable[Account], symbols: Iterable[str], *, patience: float = PATIENCE_SECONDS
 ) -> MarketView:
-    """Ask each venue of the accounts about each symbol; a failure becomes a coded gap, never an
-    error.
+    """Ask each venue of the accounts about each symbol of the markets they trade there; a failure
+    becomes a coded gap, never an error.
 
     ``patience`` is how many seconds each question may take.
     """
-    by_venue = {(account.venue, account.is_testnet): account for account in accounts}
-    names = list(symbols)
+    by_market = {(each.venue, each.is_testnet, each.market_type): each for each in accounts}
+    names = set(symbols)
     return MarketView(
         {
             (venue, is_testnet, symbol): _look(account, symbol, patience)
-            for (venue, is_testnet), account in by_venue.items()
+            for (venue, is_testnet, market_type), account in by_market.items()
             for symbol in names
+            if market_type_of(symbol) == market_type
         }
     )
 

@@ -17,8 +17,8 @@ from trading.models import Command, Order
 from trading.models.orders import OrderType
 
 from .commands import submit
-from .drafting import STOP_TYPES
 from .intents import OrderIntent, payload_hash
+from .leg_demands import STOP_TYPES
 from .legs import await_answers
 from .market_view import MarketView, view_markets
 from .reconcile import sync_account

@@ -25,8 +25,9 @@ from trading.models import Order
 from trading.sizing import Basis, fit_quantity
 
 from .admission import read_surroundings
-from .drafting import STAGES, STOP_TYPES, Draft, draft_leg
+from .drafting import STAGES, Draft, draft_leg
 from .intents import OrderIntent
+from .leg_demands import STOP_TYPES
 from .market_view import MarketView, Seen, view_markets
 from .venue_access import account_ref, demand_address, venue_of
 
@@ -53,7 +54,8 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """The verdict: ``code`` is the first refusal's; quantity in base units, notional and price in
-    quote currency, None where the order was not sized.
+    quote currency, None where the order was not sized. ``intent`` is what the order came of, None
+    where there is none.
     """
 
     would_go: bool
@@ -64,6 +66,7 @@ class Preflight:
     notional: Decimal | None = None
     price: Decimal | None = None
     mode: dict[str, Any] = field(default_factory=dict)
+    intent: OrderIntent | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For surfaces and ``--json``; money as text."""
@@ -111,11 +114,16 @@ def preflights(
     if not intents:
         return []
     accounts = [account for account, _ in intents]
-    around = read_surroundings(accounts, {intent.symbol for _, intent in intents})
-    drafts = [
-        draft_leg(principal, account, intent, around[intent.symbol], markets)
-        for account, intent in intents
-    ]
+    symbols = {intent.symbol for _, intent in intents}
+    aiming = {intent.magic_id for _, intent in intents if intent.is_target}
+    by_symbol = read_surroundings(accounts, symbols, aiming)
+    drafts = []
+    for account, intent in intents:
+        around = by_symbol[intent.symbol]
+        draft = draft_leg(principal, account, intent, around, markets)
+        if draft.order is not None:
+            around.count_in(draft.order, draft.reserved, draft.at_risk)
+        drafts.append(draft)
     told = iter(ask_accounts([each.order.seat for each in drafts if each.order is not None]))
     return [
         _judged(draft, markets.of(account, intent.symbol), told)
@@ -142,6 +150,7 @@ def _judged(draft: Draft, seen: Seen, told: Iterator[Told]) -> Preflight:
         notional=multiplied(order.quantity, price) if order and price else None,
         price=price,
         mode=draft.decision.get("mode", {}),
+        intent=draft.intent,
     )
 
 
