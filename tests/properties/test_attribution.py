@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 from django.db.models import QuerySet
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts.models import Account
@@ -187,6 +187,7 @@ class AttributionMachine(LedgerMachine):
             told = reassign(**mine, preview=True)
         assert stored(self.account) == before
         done = reassign(**mine)
+        self.is_reassigned = self.is_reassigned or bool(done.deals)
         assert (done.deals, done.orders) == (told.deals, told.orders)
         assert facts_of(self.account) == facts
         assert (done.deals, done.orders) != (0, 0) or stored(self.account) == before
@@ -275,6 +276,15 @@ def run(machine: LedgerMachine, story: Sequence[Act]) -> None:
         machine.teardown()
 
 
+# A purchase at another price joins the position that others were closed against.
+ANOTHER_AVERAGE: list[Act] = [
+    ("close_by", {"one": 0, "other": 0, "how": "whole"}),
+    ("close_by", {"one": 2, "other": 0, "how": "whole"}),
+    (
+        "reassign",
+        {"picks": [2], "whole": False, "where": "named", "pick": 0, "owner": 0, "wish": "good"},
+    ),
+]
 ONE_WAY, PER_SIDE = 3, 4
 
 
@@ -330,6 +340,7 @@ def test_quantity_cash_and_fees_are_conserved_in_every_pair_of_modes(
 
     @runs()
     @given(number=st.sampled_from(LEDGERS), story=acts())
+    @example(number=0, story=ANOTHER_AVERAGE)
     def whatever_happens(number: int, story: list[Act]) -> None:
         run(AttributionMachine(ledgers, number), story)
 

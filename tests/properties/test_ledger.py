@@ -55,6 +55,7 @@ class LedgerMachine(RuleBasedStateMachine):
     """
 
     undoing: Callable[[], AbstractContextManager[None]] = staticmethod(rolled_back)
+    is_reassigned = False
 
     def __init__(self, account: Account) -> None:
         super().__init__()
@@ -162,7 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def the_ledger_is_the_venues(self) -> None:
         """I1, I2 and I4 to I9."""
-        ledger_checks.check(self.account, self.told, self.orders)
+        ledger_checks.check(self.account, self.told, self.orders, is_reassigned=self.is_reassigned)
 
     @rule()
     def rebuild(self) -> None:

@@ -73,7 +73,7 @@ def test_each_account_has_one_order_in_its_own_dialect_and_book(
     assert execution.run(list(Order.objects.due_to_send().values_list("pk", flat=True))) == 100
     reconcile.poll(accounts)
     assert tally(legs(done)) == {
-        "placed": 100, "skipped": 0, "rejected": 0, "unknown": 0, "pending": 0
+        "placed": 100, "unchanged": 0, "skipped": 0, "rejected": 0, "unknown": 0, "pending": 0
     }  # fmt: skip
     assert [leg.account_id for leg in legs(done)] == [account.pk for account in accounts]
     books = Counter(Order.objects.values_list("account__venue", "book", "state"))

@@ -131,7 +131,7 @@ def test_too_few_placed_legs_are_reported_once_and_nothing_is_undone(
     assert (alert.count, alert.severity, alert.state) == (1, "critical", "active")
     assert Event.objects.filter(kind="execution.below_minimum").count() == 1
     assert tally(legs(done)) == {
-        "placed": 1, "skipped": 0, "rejected": 1, "unknown": 0, "pending": 1
+        "placed": 1, "unchanged": 0, "skipped": 0, "rejected": 1, "unknown": 0, "pending": 1
     }  # fmt: skip
     Account.objects.update(status="active")
     assert house.retry(done) == 1
