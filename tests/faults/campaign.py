@@ -18,7 +18,9 @@ PROGRESS_SECONDS = 1.0
 
 
 def run(size: Size, *, seed: int, mode: str, keep: bool) -> Report:
-    """Build the stage, trade under faults until the quotas are met, stop the faults, compare."""
+    """Build the stage, trade under faults until the quotas are met, stop the faults, compare. Data
+    and logs are kept where something was found.
+    """
     began = time.monotonic()
     with Stage(size, seed=seed, mode=mode, keep=keep) as stage:
         say("making accounts")
@@ -50,7 +52,9 @@ def run(size: Size, *, seed: int, mode: str, keep: bool) -> Report:
         missed = [each for each in missed if not each.startswith("commands")]
         if verdict["commands"] < quota:
             missed.append(f"commands {verdict['commands']} of {quota}")
-        return _report(figures, verdict, load, missed + killing.failures)
+        report = _report(figures, verdict, load, missed + killing.failures)
+        stage.keep = stage.keep or not report.is_clean
+        return report
 
 
 def say(text: str) -> None:

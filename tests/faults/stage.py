@@ -50,7 +50,7 @@ class Stage:
         self.exchange = Rehearsal(self.folder, seed)
         self.postgres = Postgres(self.folder)
         self.redis = Redis(self.folder)
-        self._keep = keep
+        self.keep = keep
         self._nursery: Nursery | None = None
         self._running: dict[str, Forked] = {}
         self._not_before: dict[str, float] = {}
@@ -256,7 +256,7 @@ class Stage:
             self._nursery.close()
         for server in (self.exchange, self.redis, self.postgres):
             server.stop()
-        if self._keep:
+        if self.keep:
             print(f"kept: {self.folder}")
         else:
             shutil.rmtree(self.folder, ignore_errors=True)

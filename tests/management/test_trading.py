@@ -93,7 +93,7 @@ def test_an_execution_is_read_and_its_failed_legs_are_tried_again(
     again = call("POST", f"{path}/retry", {}, admin, HTTP_IDEMPOTENCY_KEY="again").json()
     assert (again["retried"], again["success_count"], again["error_count"]) == (1, 2, 0)
     assert again["counts"] == {
-        "placed": 2, "skipped": 0, "rejected": 0, "unknown": 0, "pending": 0
+        "placed": 2, "unchanged": 0, "skipped": 0, "rejected": 0, "unknown": 0, "pending": 0
     }  # fmt: skip
     assert [leg["attempt"] for leg in again["results"]] == [1, 2]
     assert call("POST", f"{path}/retry", {}, admin, HTTP_IDEMPOTENCY_KEY="again").json() == again
