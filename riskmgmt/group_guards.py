@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.models import Account
 from common.clock import iso, now
-from common.errors import Conflict, Invalid, NotFound
+from common.errors import Conflict, Denied, Invalid, NotFound
 from common.money import plain
 from common.principal import Principal, system_principal
 from common.readings import Reading, Row, as_text, money_of
@@ -115,6 +115,34 @@ def reset_guard(*, principal: Principal, guard: GroupGuard, confirm: str, reason
     guard.refresh_from_db()
     resolve_alerts(ALERT, organisation_id=guard.organisation_id, subject=_subject(guard))
     _record(principal, guard, "group_guard.reset")
+
+
+def reset_latched(
+    *, principal: Principal, group: Group, reason: str, guard_id: int | None = None
+) -> GroupGuard:
+    """Reset the latched guard of a group, of several the one named; the guard afterwards.
+
+    Raises Denied, NotFound ``guard_not_found``, Invalid, Conflict ``not_latched`` and
+    ``guard_ambiguous``, which names those that are latched.
+    """
+    demand(principal, RISK)
+    if principal.account_ids is not None:
+        raise Denied("This key is limited to single accounts.", code="key_is_limited")
+    guards = GroupGuard.objects.visible_to(principal).filter(group_id=group.pk)
+    found = list(guards.latched() if guard_id is None else guards.filter(pk=guard_id))
+    if len(found) > 1:
+        told = {str(guard.pk): f"{guard.book} {guard.currency}" for guard in found}
+        raise Conflict(
+            "Several guards of the group are latched: name one by guard_id.",
+            code="guard_ambiguous",
+            details={"guards": told},
+        )
+    if not found and guard_id is None:
+        raise Conflict("No guard of the group is latched.", code="not_latched")
+    if not found:
+        raise NotFound("There is no such guard.", code="guard_not_found")
+    reset_guard(principal=principal, guard=found[0], confirm=group.name, reason=reason)
+    return found[0]
 
 
 def _subject(guard: GroupGuard) -> str:

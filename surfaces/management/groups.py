@@ -14,11 +14,17 @@ from common.principal import Principal
 from groups.models import Group
 from groups.services import add_accounts, create_group, remove_account, update_group
 from reports.groups import GroupDetail, group_detail
+from riskmgmt.group_guards import reset_latched
 from riskmgmt.models import GroupGuard
 from surfaces.fields import StrictInput
 from surfaces.lookups import find, lookup_of, page_of
 from surfaces.management.dialect import ManagementView, envelope
-from surfaces.management.serializers import AccountIdsInput, CreateGroupInput, GroupSettingsInput
+from surfaces.management.serializers import (
+    AccountIdsInput,
+    CreateGroupInput,
+    GroupSettingsInput,
+    ResetGuardInput,
+)
 from surfaces.policy import Policy
 from surfaces.rendering import number
 from trading.services.retire import delete_group
@@ -145,6 +151,30 @@ class GroupAccountView(GroupView):
         return Response(envelope("Account removed from group", {"group": self.shown(group)}))
 
 
+class ResetGuardView(GroupView):
+    """Accept entries of a group again whose guard has latched."""
+
+    policy = Policy.RISK
+    inputs = {"POST": ResetGuardInput}
+
+    def post(self, request: Request, group_id: str) -> Response:
+        """The next reading starts a new line with a new peak. Of several latched guards (one per
+        book and currency) ``guard_id`` names one, else 409.
+        """
+        group = self.group(group_id)
+        guard = reset_latched(principal=self.principal, group=group, **self.input())
+        data = {
+            "guard": {
+                **_guard(guard),
+                "reset_at": iso(guard.reset_at) if guard.reset_at else None,
+                "reset_by": guard.reset_by,
+                "reason": guard.reason,
+            },
+            "group": self.shown(group),
+        }
+        return Response(envelope("Group guard reset", data))
+
+
 def account_numbers(
     principal: Principal, texts: Iterable[str], *, field: str = "accounts"
 ) -> list[int]:
@@ -230,4 +260,6 @@ def _guard(guard: GroupGuard) -> dict[str, Any]:
         "drawdown": number(guard.drawdown),
         "peak_at": iso(guard.peak_at),
         "latched_at": iso(guard.latched_at) if guard.latched_at else None,
+        "max_drawdown": None if guard.max_drawdown is None else number(guard.max_drawdown),
+        "judged_at": iso(guard.judged_at),
     }

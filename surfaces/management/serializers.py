@@ -20,6 +20,7 @@ from surfaces.fields import (
 )
 
 MAX_IDS = 500
+GREATEST_ID = 10**18 - 1
 ORDER_TYPES = ("market", "limit")
 MAX_DEVICE_FIELDS = 10
 
@@ -178,6 +179,13 @@ class CreateGroupInput(GroupSettingsInput):
     """A new group."""
 
     name = TextField(max_length=60)
+
+
+class ResetGuardInput(StrictInput):
+    """Why a group may trade again, and which of its guards is reset where several are latched."""
+
+    reason = TextField(max_length=300)
+    guard_id = serializers.IntegerField(required=False, min_value=1, max_value=GREATEST_ID)
 
 
 class AccountIdsInput(StrictInput):

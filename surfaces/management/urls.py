@@ -79,6 +79,7 @@ urlpatterns = [
     ),
     _route("groups", groups.GroupsView.as_view(), "groups"),
     _route(f"groups/{GROUP}", groups.GroupDetailView.as_view(), "group"),
+    _route(f"groups/{GROUP}/guard/reset", groups.ResetGuardView.as_view(), "group-guard-reset"),
     _route(f"groups/{GROUP}/accounts", groups.GroupAccountsView.as_view(), "group-accounts"),
     _route(
         f"groups/{GROUP}/accounts/{ACCOUNT}", groups.GroupAccountView.as_view(), "group-account"
