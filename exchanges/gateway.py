@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from common.crash import crash_point
 from common.errors import DomainError
 
 from .attempts import SharedAttempt
+from .clearing import Protection, cleared
 from .client import CcxtClient
 from .connection import VenueConnection, deadline_passed, send_by
 from .outcomes import NOT_SENT, UNKNOWN, VenueError
@@ -44,15 +45,6 @@ ClientKey = tuple[int, int, str]
 CALL_TIMEOUT_SECONDS = 30.0
 # Another process, or a person, may change it meanwhile.
 LEVERAGE_KNOWN_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """An own protective order at the venue and what of it our ledger has seen filled."""
-
-    client_order_id: str
-    exchange_order_id: str
-    known_filled: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +214,7 @@ class Gateway:
         try:
             client = await self.client(sending.account)
             await self._leveraged(client, sending)
-            request = await self._cleared(client, sending)
+            request = await cleared(client, sending.request, sending.cancels_first)
             if sending.before_wire is not None:
                 await sending.before_wire(client)
             return client, request
@@ -250,27 +242,6 @@ class Gateway:
             await client.set_leverage(sending.request.symbol, Decimal(sending.leverage))
             until = time.monotonic() + LEVERAGE_KNOWN_SECONDS
             self._leverages[key] = (sending.leverage, until)
-
-    async def _cleared(self, client: VenueClient, sending: Sending) -> OrderRequest:
-        """Cancel the protective orders; what one of them filled unseen is taken off the request.
-
-        Raises VenueError ``nothing_to_close`` when that leaves nothing.
-        """
-        request = sending.request
-        for protection in sending.cancels_first:
-            ids = (protection.client_order_id, protection.exchange_order_id)
-            try:
-                await client.cancel(request.symbol, *ids)
-            except VenueError as error:
-                logger.info("protective order %s not cancelled: %s", ids[0], error.code)
-            found = await client.find_order(request.symbol, *ids)
-            unseen = found.filled - protection.known_filled if found else Decimal(0)
-            request = replace(request, quantity=request.quantity - max(unseen, Decimal(0)))
-        if request.quantity <= 0:
-            raise VenueError(
-                outcome=NOT_SENT, code="nothing_to_close", message="its take-profit was quicker"
-            )
-        return request
 
     async def _attempt(
         self, client: VenueClient, request: OrderRequest, deadline: float

@@ -123,3 +123,19 @@ def test_what_the_take_profit_filled_unseen_is_not_sold_twice(
     assert desk.exchange.held(desk.keys[0], "BTC") == Decimal("1.000006")
     assert not Position.objects.open().filter(allocated=True).exists()
     assert not Position.objects.filter(side="sell").exists()
+
+
+def test_a_stale_answer_about_the_take_profit_sells_nothing_twice(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk(1, USDT="10000", BTC="1")
+    through(desk, takeprofit="3%")
+    send(desk, side="close")
+    desk.exchange.price("BTC/USDT", "51500")
+    stale = {"kind": "stale_query", "times": 2, "params": {"ms": 60_000}}
+    desk.exchange.call("POST", "/_fault", {"script": [stale]})
+    desk.run_orders()
+    desk.settle()
+    exit_order = Order.objects.get(reduce_only=True, is_protective=False)
+    assert (exit_order.state, exit_order.error_code) == ("WITHDRAWN", "nothing_to_close")
+    assert desk.exchange.held(desk.keys[0], "BTC") == Decimal("1.000006")

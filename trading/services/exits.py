@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from common.money import ZERO, floored
-from exchanges.gateway import Protection
+from exchanges.clearing import Protection
 from exchanges.protocol import MarketRules
 from trading import states
 from trading.models import Lot, Order, Position

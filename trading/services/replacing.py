@@ -31,6 +31,7 @@ from .changing import Wanted, judge_change
 from .lanes import EVERYWHERE, Condition, wake_sweep
 from .pursuing import claim_pursuit, locked_order
 from .settlement import (
+    RETRY_NOT_SENT_FOR,
     TRANSIENT,
     acceptance_bound,
     quirks_of_account,
@@ -42,8 +43,6 @@ from .transitions import Moves
 from .venue_access import account_ref, order_request
 
 logger = logging.getLogger(__name__)
-
-RETRY_NOT_SENT_FOR = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)

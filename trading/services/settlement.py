@@ -36,6 +36,7 @@ TRANSIENT = frozenset(
         "network_error",
         "exchange_unavailable",
         "rate_limited",
+        "protection_unclear",
     }
 )
 _FINAL = {CANCELED: states.CANCELED, EXPIRED: states.EXPIRED, REJECTED: states.REJECTED}
