@@ -1,12 +1,13 @@
 """Readings of several accounts at different moments, brought onto one line."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any, TypeVar
 
-from django.db.models import F, Q
+from django.db.models import F, Min, Q
 
 from accounts.models import Account, EquityPoint
 from common.clock import now
@@ -20,6 +21,8 @@ Value = TypeVar("Value")
 QUARTER = timedelta(seconds=EquityPoint.SECONDS_PER_QUARTER)
 # How many gaps one statement looks into.
 GAPS_AT_ONCE = 100
+# How many quarters one statement asks for.
+QUARTERS_AT_ONCE = 5_000
 
 
 def carried_forward(
@@ -99,11 +102,13 @@ def marks_of(accounts: Sequence[Account], moments: Sequence[datetime]) -> list[M
     """A mark for each moment, oldest first, of the accounts' own books; the first has no history.
 
     A moment's reading is the first of the quarter of an hour that begins there, else the last
-    before it; moments to come are now. All accounts must be in one currency. The number of
-    statements does not grow with the moments.
+    before it; moments to come are now. Where money comes or goes, or an account joins, the others
+    are valued at that moment, too. All accounts must be in one currency. The number of statements
+    does not grow with the moments.
     """
     moments = _past(moments)
-    events = [*_readings(accounts, moments), *_flows(accounts, moments[-1])] if accounts else []
+    flows = list(_flows(accounts, moments[-1])) if accounts else []
+    events = [*_readings(accounts, moments, flows), *flows] if accounts else []
     events.sort(key=lambda event: event[0])
     tally, marks, number = _Tally(), [], 0
     for moment in moments:
@@ -132,26 +137,63 @@ def _own(accounts: Sequence[Account]) -> Any:
     return EquityPoint.objects.filter(account__in=numbers, book=F("account__book"))
 
 
-def _readings(accounts: Sequence[Account], moments: Sequence[datetime]) -> Iterator[_Event]:
-    """The readings that decide the moments, what lies in their gaps, and the newest."""
-    quarters = sorted({EquityPoint.quarter_of(each) for each in moments})
+def _readings(
+    accounts: Sequence[Account], moments: Sequence[datetime], flows: Sequence[_Event]
+) -> Iterator[_Event]:
+    """The readings that decide the moments and the flows, what lies in their gaps, and the
+    newest.
+    """
+    wanted = _wanted(accounts, sorted({EquityPoint.quarter_of(each) for each in moments}), flows)
     points = _own(accounts).order_by()
-    columns = ("account_id", "quarter", "at", "equity")
     found: dict[int, dict[int, tuple[datetime, Decimal]]] = {each.pk: {} for each in accounts}
-    for account_id, quarter, at, equity in points.filter(quarter__in=quarters).values_list(
-        *columns
-    ):
-        found[account_id][quarter] = (at, equity)
+    for account_id, quarter, at, equity in _points_of(points, {*chain(*wanted.values())}):
+        if quarter in wanted[account_id]:
+            found[account_id][quarter] = (at, equity)
     for account in accounts:
+        quarters = sorted(wanted[account.pk])
         yield from _before(account, quarters[0])
         for at, equity in found[account.pk].values():
             yield at, _Tally.read, account.pk, equity
         for gaps in _gaps(quarters, found[account.pk]):
-            rows = points.filter(gaps, account=account).values_list(*columns)
-            for _, _, at, equity in rows:
+            rows = points.filter(gaps, account=account).values_list("at", "equity")
+            for at, equity in rows:
                 yield at, _Tally.read, account.pk, equity
         if account.equity_at is not None and account.equity_at <= moments[-1]:
             yield account.equity_at, _Tally.read, account.pk, account.equity
+
+
+def _wanted(
+    accounts: Sequence[Account], quarters: Sequence[int], flows: Sequence[_Event]
+) -> dict[int, set[int]]:
+    """The quarters of an hour in which each account has to be valued: those of the moments and
+    those in which another account's capital changes, with the one before, since the reading of a
+    quarter may come after the change.
+    """
+    wanted = {account.pk: set(quarters) for account in accounts}
+    if len(accounts) < 2:
+        return wanted
+    changes = {
+        (account_id, EquityPoint.quarter_of(at))
+        for at, act, account_id, _ in flows
+        if act is _Tally.move
+    }
+    firsts = _own(accounts).order_by().values_list("account_id").annotate(Min("quarter"))
+    changes.update((account_id, first) for account_id, first in firsts if first is not None)
+    for changed, quarter in changes:
+        if quarters[0] < quarter <= quarters[-1]:
+            for account_id in wanted.keys() - {changed}:
+                wanted[account_id].update((quarter - 1, quarter))
+    return wanted
+
+
+def _points_of(
+    points: Any, quarters: Iterable[int]
+) -> Iterator[tuple[int, int, datetime, Decimal]]:
+    """The kept readings of these quarters, by as many statements as a database's limit asks for."""
+    numbers = sorted(quarters)
+    for start in range(0, len(numbers), QUARTERS_AT_ONCE):
+        rows = points.filter(quarter__in=numbers[start : start + QUARTERS_AT_ONCE])
+        yield from rows.values_list("account_id", "quarter", "at", "equity")
 
 
 def _before(account: Account, quarter: int) -> Iterator[_Event]:

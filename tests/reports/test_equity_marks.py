@@ -130,3 +130,38 @@ def test_statements_do_not_grow_with_the_days(account: Account) -> None:
         return len(seen)
 
     assert cost(3) == cost(50)
+
+
+def test_money_that_comes_to_one_account_leaves_what_the_other_gained_before(
+    account: Account, admin: Person
+) -> None:
+    other = new_account(admin, "two")
+    write_readings(account, amounts((0, 1000), (12, 1100), (24, 1100)))
+    write_readings(other, amounts((0, 1000), (12, 1000), (24, 1_001_000)))
+    before = (at(12) + timedelta(minutes=5), Decimal(1000))
+    write_flow(other, at(12) + timedelta(minutes=6), Decimal(1_000_000), before=before)
+    marks = marks_of([account, other], [at(0), at(24)])
+    assert marks[1].growth == pytest.approx(0.05)
+    assert (marks[1].deposits, marks[1].equity) == (1_000_000, 1_002_100)
+
+
+def test_money_that_goes_counts_nothing_before_it_twice(account: Account, admin: Person) -> None:
+    other = new_account(admin, "two")
+    # Nothing was read of the first for hours before the withdrawal, and the reading of the
+    # withdrawal's own quarter comes after it.
+    write_readings(account, amounts((0, 1000), (9, 1100), (12.2, 1210), (24, 1210)))
+    write_readings(other, amounts((0, 1000), (12, 1000), (24, 10)))
+    before = (at(12) + timedelta(minutes=1), Decimal(1000))
+    write_flow(other, at(12) + timedelta(minutes=2), Decimal(-990), before=before)
+    marks = marks_of([account, other], [at(0), at(24)])
+    assert marks[1].growth == pytest.approx(2100 / 2000 * 1220 / 1110 - 1)
+
+
+def test_an_account_that_joins_meets_the_others_as_they_are_then(
+    account: Account, admin: Person
+) -> None:
+    other = new_account(admin, "two")
+    write_readings(account, amounts((0, 1000), (6, 1100), (24, 1100)))
+    write_readings(other, amounts((6.1, 1_000_000), (24, 1_000_000)))
+    marks = marks_of([account, other], [at(0), at(24)])
+    assert marks[1].growth == pytest.approx(0.1)
