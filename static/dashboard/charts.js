@@ -37,11 +37,21 @@
     say(figure, `Now ${last} ${figure.dataset.unit}; lowest ${low}, highest ${high} since ${told(data[0][0])} ${zone}.`);
   }
 
+  // As everywhere on the pages: ISO dates, 24 hours. By distance of the ticks; behind the plain form
+  // what is written where the year, the day or the minute begins.
+  const tickForms = [
+    [31536000, "{YYYY}", null, null, null, null, null, null, 1],
+    [2419200, "{YYYY}-{MM}", null, null, null, null, null, null, 1],
+    [86400, "{MM}-{DD}", "\n{YYYY}", null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", "\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1],
+    [0.001, ":{ss}", "\n{YYYY}-{MM}-{DD} {HH}:{mm}", null, "\n{MM}-{DD} {HH}:{mm}", null, "\n{HH}:{mm}", null, 1],
+  ];
+
   function lineOptions(figure) {
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1, size: 4 } };
     return {
       width: figure.clientWidth, height: 220, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone), legend: { show: false }, cursor: { drag: { x: true, y: false } },
-      axes: [axis, { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => number.format(tick)) }],
+      axes: [{ ...axis, values: tickForms }, { ...axis, size: 76, values: (_, ticks) => ticks.map((tick) => number.format(tick)) }],
       series: [{}, { stroke: colour("--accent"), width: 2, points: { show: false } }],
     };
   }

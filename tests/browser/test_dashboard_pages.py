@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, Response
 
+from accounts.models import Account
 from groups.models import Group
 from tests.browser.conftest import signed_in, stranger
 from tests.dashboard.world import World, make_account
@@ -19,6 +20,7 @@ MOST_PLAIN, MOST_CHARTED = 70_000, 160_000
 REQUESTS_PLAIN, REQUESTS_CHARTED = 12, 18
 # Each width and each scheme once: the scheme changes colours only.
 VARIANTS = [(1280, "light"), (390, "dark")]
+LONG_NAME = "The spot account of Anna at the rehearsal exchange, number 1"
 
 
 def addresses(world: World) -> dict[str, str]:
@@ -97,7 +99,8 @@ def test_every_page_is_drawn_without_fault(
     world: World,
     tmp_path: Path,
 ) -> None:
-    make_account(world, "Real money", book="live")
+    make_account(world, LONG_NAME, book="live")
+    Account.objects.filter(pk=world.accounts[0].pk).update(name=f"{LONG_NAME} too")
     context = signed_in(chromium, server, session_cookie, width=width, scheme=scheme)
     for name, address in addresses(world).items():
         page = context.new_page()
