@@ -52,6 +52,8 @@ CLOCK_PAUSE_SECONDS = 5.0
 
 # Monotonic seconds after which the running task's requests must not leave any more.
 send_by: ContextVar[float | None] = ContextVar("send_by", default=None)
+# Whether the running task's requests let those of orders, cancels and prices go first.
+is_patient: ContextVar[bool] = ContextVar("is_patient", default=False)
 
 
 def deadline_passed() -> VenueError:
@@ -243,7 +245,10 @@ class VenueConnection:
         came during the wait, and when the running task's order has become too old.
         """
         self.refuse_under_ban()
-        await self.limiter.acquire()
+        if is_patient.get():
+            await self.limiter.acquire_patiently()
+        else:
+            await self.limiter.acquire()
         self.refuse_under_ban()
         last_moment = send_by.get()
         if last_moment is not None and time.monotonic() > last_moment:

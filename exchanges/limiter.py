@@ -7,8 +7,9 @@ import time
 class VenueLimiter:
     """A token bucket on the gateway's loop that honours bans.
 
-    ``rate`` is requests per second, ``burst`` how many may go at once. A ban (429, 418 with
-    Retry-After) stops everything until it has passed.
+    ``rate`` is requests per second, ``burst`` how many may go at once. Half of the burst is kept
+    for those who cannot wait. A ban (429, 418 with Retry-After) stops everything until it has
+    passed.
     """
 
     def __init__(self, rate: float, burst: int) -> None:
@@ -17,6 +18,7 @@ class VenueLimiter:
         self._tokens = float(burst)
         self._filled_at = time.monotonic()
         self._banned_until = 0.0
+        self._patient = asyncio.Lock()
 
     def ban(self, seconds: float) -> None:
         """Send nothing for so many seconds; a shorter ban does not cut a longer one."""
@@ -32,6 +34,18 @@ class VenueLimiter:
         self._tokens -= cost
         if self._tokens < 0:
             await asyncio.sleep(-self._tokens / self._rate)
+
+    async def acquire_patiently(self, cost: float = 1.0) -> None:
+        """Wait, one after the other, until half of the burst stays for :meth:`acquire`: whoever
+        calls that meanwhile goes first.
+        """
+        kept = min(self._burst / 2, self._burst - cost)
+        async with self._patient:
+            self._refill()
+            while (missing := kept + cost - self._tokens) > 0:
+                await asyncio.sleep(missing / self._rate)
+                self._refill()
+            self._tokens -= cost
 
     def take_spare(self, cost: float) -> bool:
         """Take a part of the budget that nobody misses: at least a quarter of the burst stays.

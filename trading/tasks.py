@@ -7,13 +7,13 @@ from typing import Any
 
 from celery import shared_task
 
-from common.single_flight import single_flight
+from common.single_flight import Flights, single_flight
 
 from .services import equity_readings, execution, follow_ups, reconcile, recovery, watching
 
 sweep_once = single_flight(recovery.sweep)
 watch_once = single_flight(watching.watch)
-_poll = single_flight(reconcile.poll_due)
+_polls = Flights(reconcile.poll_due)
 _look = single_flight(follow_ups.look)
 _thin_out = single_flight(equity_readings.thin_out)
 
@@ -32,8 +32,8 @@ def sweep(**_: Any) -> None:
 
 @shared_task(name="trading.reconcile")
 def poll(**_: Any) -> None:
-    """Poll the accounts whose time has come."""
-    _poll()
+    """Poll the accounts whose time has come, venue by venue: a slow one holds up no other."""
+    _polls.run(reconcile.due_venues())
 
 
 @shared_task(name="trading.follow_up")

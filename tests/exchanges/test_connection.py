@@ -224,3 +224,29 @@ def test_an_account_has_one_client_however_many_ask_at_once(
 
 async def _made(venue: FakeVenue) -> Connection:
     return Connection(venue)
+
+
+async def test_who_can_wait_lets_those_go_first_who_cannot(venue: FakeVenue) -> None:
+    connection = Connection(venue)
+    connection.limiter = VenueLimiter(50, 2)
+    sent: list[str] = []
+
+    async def send(name: str) -> None:
+        sent.append(name)
+
+    async def poll(name: str) -> None:
+        module.is_patient.set(True)
+        await connection.call(send(name))
+
+    polls = [asyncio.create_task(poll(f"poll {number}")) for number in range(3)]
+    await asyncio.sleep(0)
+    await outcomes([connection.call(send(f"order {number}")) for number in range(3)])
+    await outcomes(list(polls))
+    assert sent == ["poll 0", "order 0", "order 1", "order 2", "poll 1", "poll 2"]
+
+
+async def test_a_budget_of_one_serves_those_who_can_wait_too() -> None:
+    limiter = VenueLimiter(1000, 1)
+    for _ in range(3):
+        await limiter.acquire_patiently()
+    assert limiter.take_spare(1) is False

@@ -1,6 +1,7 @@
 """How far back a poll asks, and how often an account is polled."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 from threading import Barrier, Thread
@@ -10,8 +11,10 @@ from django.db import connections
 
 from accounts.models import Account
 from common.clock import from_ms, now, now_ms, to_ms
+from exchanges.limiter import VenueLimiter
 from exchanges.protocol import VenueTrade
 from tests.trading.conftest import Desk
+from tests.trading.test_signal_to_ledger import send
 from trading.models import Deal, TradeCursor
 from trading.services import reconcile
 from trading.services.agenda import LONG_LOOK_EVERY_MS, OVERLAP_MS, Report, agenda_of
@@ -154,3 +157,42 @@ def test_each_due_account_is_claimed_by_one_of_several_pollers(
     for thread in threads:
         thread.join()
     assert sorted(claimed) == sorted(account.pk for account in desk.accounts)
+
+
+def test_a_venue_is_polled_for_its_own_accounts(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(2)
+    here, elsewhere = desk.accounts
+    Account.objects.update(next_poll_at=now() - timedelta(seconds=1))
+    Account.objects.filter(pk=elsewhere.pk).update(venue="kraken")
+    assert reconcile.due_venues() == ["kraken", "rehearsal"]
+    assert reconcile.poll_due("rehearsal") == 1
+    assert reconcile.due_venues() == ["kraken"]
+    elsewhere.refresh_from_db()
+    assert elsewhere.next_poll_at < now()
+
+
+def test_a_poll_lets_orders_go_first(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(1)
+    asked: Counter[str] = Counter()
+
+    def counted(name: str) -> Callable[..., Awaitable[None]]:
+        honest = getattr(VenueLimiter, name)
+
+        async def acquire(limiter: VenueLimiter, cost: float = 1.0) -> None:
+            asked[name] += 1
+            await honest(limiter, cost)
+
+        return acquire
+
+    for name in ("acquire", "acquire_patiently"):
+        monkeypatch.setattr(VenueLimiter, name, counted(name))
+    Account.objects.update(next_poll_at=now() - timedelta(seconds=1))
+    assert reconcile.poll_due() == 1
+    polled = asked["acquire_patiently"]
+    assert polled > 0
+    assert asked["acquire"] == 0
+    send(desk)
+    desk.run_orders()
+    assert asked == {"acquire": 2, "acquire_patiently": polled}  # a price and an order

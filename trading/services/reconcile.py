@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from accounts.books import SIMULATED
 from accounts.models import Account, StreamStatus
 from common.clock import from_ms, now, now_ms
 from common.crypto import SealError
 from common.errors import DomainError, Invalid, Unavailable
+from exchanges.connection import is_patient
 from exchanges.gateway import gateway, gathered
 from exchanges.outcomes import REFUSED, VenueError
 from exchanges.protocol import VenueOrder, VenueTrade
@@ -52,9 +53,11 @@ POLL_TIMEOUT = 60.0
 ACCOUNT_TIMEOUT = 30.0
 
 
-def poll_due() -> int:
-    """Poll the accounts whose time has come; returns how many. Safe to run in several workers."""
-    accounts = _claim_due()
+def poll_due(venue: str | None = None) -> int:
+    """Poll the accounts, all or those at a venue, whose time has come; returns how many. Safe to
+    run in several workers.
+    """
+    accounts = _claim_due(venue=venue)
     if accounts:
         poll(accounts)
     return len(accounts)
@@ -75,13 +78,24 @@ def nudge(account_ids: Iterable[int], *, within: float) -> None:
     Account.objects.filter(pk__in=list(account_ids), next_poll_at__gt=at).update(next_poll_at=at)
 
 
-def _claim_due(only: Sequence[int] | None = None) -> list[Account]:
+def due_venues() -> list[str]:
+    """The venues with accounts whose time has come."""
+    return sorted(_due(now()).order_by().values_list("venue", flat=True).distinct())
+
+
+def _due(moment: datetime) -> QuerySet[Account]:
+    is_due = Q(next_poll_at=None) | Q(next_poll_at__lte=moment)
+    found = Account.objects.filter(is_due, deleted_at=None)
+    return found.exclude(status=Account.Status.DISABLED)
+
+
+def _claim_due(only: Sequence[int] | None = None, venue: str | None = None) -> list[Account]:
     moment = now()
-    due = Account.objects.filter(
-        Q(next_poll_at=None) | Q(next_poll_at__lte=moment), deleted_at=None
-    ).exclude(status=Account.Status.DISABLED)
+    due = _due(moment)
     if only is not None:
         due = due.filter(pk__in=only)
+    if venue is not None:
+        due = due.filter(venue=venue)
     ids = list(due.order_by("next_poll_at", "pk").values_list("pk", flat=True)[:BATCH])
     if not ids:
         return []
@@ -161,6 +175,8 @@ def _in_place(accounts: Sequence[Account]) -> list[Account]:
 
 
 async def _ask_all(agendas: Iterable[Agenda]) -> list[Report | BaseException]:
+    """A poll asks for much and can wait: orders, cancels and prices go first."""
+    is_patient.set(True)
     return await gathered(asyncio.wait_for(ask(agenda), ACCOUNT_TIMEOUT) for agenda in agendas)
 
 
