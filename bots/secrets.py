@@ -16,13 +16,9 @@ class BotSecrets:
     hmac_secret: str = field(default="", repr=False)
 
 
-def check_secrets(*, machine_made: bool, body_secret: str) -> None:
-    """Raise Invalid ``no_authentication`` where no way to authenticate is left, ``weak_secret`` for
-    a body secret that is not 16 to 200 printable characters.
-    """
-    if not machine_made and not body_secret:
-        raise Invalid("A bot needs a way to authenticate its alerts.", code="no_authentication")
-    if body_secret and not (
+def check_body_secret(body_secret: str) -> None:
+    """Raise Invalid ``weak_secret`` for what is not 16 to 200 printable characters."""
+    if not (
         MIN_BODY_SECRET_LENGTH <= len(body_secret) <= MAX_BODY_SECRET_LENGTH
         and body_secret.isprintable()
     ):

@@ -1,6 +1,7 @@
 """What addresses of callers are counted as one, and which are those of the open internet."""
 
 import ipaddress
+from collections.abc import Iterable
 
 IPV6_PREFIX = 64
 # Carries an IPv4 address in its last 32 bits (RFC 6052).
@@ -15,6 +16,18 @@ def place_of(address: str) -> str:
     if ":" not in address:
         return address or "unknown"
     return str(ipaddress.ip_network(f"{address}/{IPV6_PREFIX}", strict=False))
+
+
+def is_within(address: str, networks: Iterable[str]) -> bool:
+    """Whether an address is one of these, or in one of these networks. False for what is no
+    address; an IPv4 address in an IPv6 form (``::ffff:192.0.2.1``) counts as itself.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    found = getattr(found, "ipv4_mapped", None) or found
+    return any(found in ipaddress.ip_network(each, strict=False) for each in networks)
 
 
 def is_public(address: str) -> bool:

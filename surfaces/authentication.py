@@ -11,6 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
 from accounts.principals import identify
+from common.addresses import is_within
 from common.errors import Unauthenticated
 from common.principal import Principal
 from surfaces import csrf
@@ -55,6 +56,25 @@ def request_address(request: HttpRequest) -> str:
     )
 
 
+def verified_subject(request: HttpRequest) -> str:
+    """The subject of the client certificate that the proxy in front has verified.
+
+    Empty unless ``WEBHOOK_CLIENT_CERT_HEADER`` names its header, the connection itself comes from
+    a trusted proxy, and the header stands there once: a proxy that adds its own beside the
+    client's is not believed.
+    """
+    name = settings.WEBHOOK_CLIENT_CERT_HEADER
+    if not name or not _is_trusted(_address(request.META.get("REMOTE_ADDR") or "")):
+        return ""
+    sent = getattr(request, "scope", {}).get("headers", ())
+    if sum(key.lower() == name.lower().encode() for key, _ in sent) > 1:
+        return ""
+    try:
+        return request.headers.get(name, "").encode("latin-1").decode()
+    except UnicodeError:
+        return ""
+
+
 def _address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
@@ -63,10 +83,7 @@ def _address(text: str) -> str:
 
 
 def _is_trusted(address: str) -> bool:
-    return any(
-        ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-        for network in settings.TRUSTED_PROXIES
-    )
+    return is_within(address, settings.TRUSTED_PROXIES)
 
 
 class PrincipalAuthentication(BaseAuthentication):

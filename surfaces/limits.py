@@ -36,6 +36,7 @@ class Bucket(Enum):
     CALLS = "calls"
     SAFETY = "safety"
     STREAMS = "streams"
+    FORGERIES = "forgeries"
 
 
 class _Counts:
@@ -106,6 +107,26 @@ def admit_caller(principal: Principal, bucket: Bucket | None) -> None:
     if bucket is Bucket.CALLS:
         organisation = f"o:{principal.organisation_id}"
         _admit(bucket, settings.ORG_RATE_LIMIT_PER_MIN, organisation)
+
+
+def note_forgery(address: str) -> None:
+    """Count an alert that was not authentic against its address; raises TooMany beyond the limit.
+    Asked after the alert was judged, so that nobody can use up what others send from there.
+    """
+    _admit(Bucket.FORGERIES, settings.WEBHOOK_FAILURES_PER_MIN, f"a:{place_of(address)}")
+
+
+def begins_burst(subject: str, *, at_once: bool = False) -> bool:
+    """Count one more failure of a subject: whether it is to be told now, as one of more than
+    ``WEBHOOK_FAILURE_BURST`` within a minute or ``at_once``, and at most once a minute.
+    """
+    burst = settings.WEBHOOK_FAILURE_BURST
+    if not burst:
+        return False
+    counts, bucket = _counts(), Bucket.FORGERIES.value
+    if not at_once and counts.take(RateLimitItemPerMinute(burst), bucket, subject) is None:
+        return False
+    return counts.take(RateLimitItemPerMinute(1), f"{bucket} told", subject) is None
 
 
 def _limit(bucket: Bucket, calls: int) -> int:

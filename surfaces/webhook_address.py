@@ -8,6 +8,8 @@ from django.http import HttpRequest
 WEBHOOK_PATH = "/api/v1/webhook/tradingview"
 # What TradingView's help says: where its requests come from, and the ports it sends them to.
 TRADINGVIEW_ADDRESSES = ("52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7")
+# The common name of the client certificate that it presents.
+TRADINGVIEW_CERTIFICATE = "TradingView Webhooks"
 TRADINGVIEW_PORTS = (80, 443)
 
 

@@ -16,7 +16,7 @@ from trading.services.market_view import view_markets
 from trading.services.preflight import Check, Preflight, preflights
 
 from .alerts import Alert, alert_time, kept_fields, load_json, parse_alert
-from .authentication import demand_own_name, named_bot, proof_in, stamp_of
+from .authentication import Sender, demand_own_name, named_bot, proofs, shown_by, stamp_of
 from .duplicates import earlier_signal, identity_of
 from .intents import intents_for, symbols_at
 from .routing import (
@@ -28,6 +28,7 @@ from .routing import (
 )
 from .services import MAX_BODY_BYTES
 
+NOBODY = Sender()
 WOULD_PLACE, WOULD_SKIP, WOULD_REJECT = "would_place", "would_skip", "would_reject"
 
 
@@ -86,15 +87,19 @@ class DryLeg:
 class DryRun:
     """What a bot would make of an alert.
 
-    ``proven_by`` is how the alert shows that it is the bot's, empty for nothing; ``repeats`` the
-    correlation id of the signal it would be taken for another delivery of, so that nothing would be
-    sent; ``bar`` why the bot's status lets nothing through.
+    ``proven_by`` is how the alert shows that it is the bot's, empty for nothing, and
+    ``by_previous_secret`` whether by one that has been renewed; ``address_admitted`` whether the
+    bot takes alerts from where it came. ``repeats`` is the correlation id of the signal it would be
+    taken for another delivery of, so that nothing would be sent; ``bar`` why the bot's status lets
+    nothing through.
     """
 
     bot: Bot
     alert: Alert
     legs: Sequence[DryLeg]
     proven_by: str = ""
+    by_previous_secret: bool = False
+    address_admitted: bool = True
     repeats: str = ""
     bar: str = ""
 
@@ -117,6 +122,8 @@ class DryRun:
             "authentication": {
                 "accepts": list(self.bot.auth_modes),
                 "proven_by": self.proven_by or None,
+                "by_previous_secret": self.by_previous_secret,
+                "address_admitted": self.address_admitted,
             },
             "duplicate": bool(self.repeats),
             "duplicate_of": self.repeats or None,
@@ -129,14 +136,19 @@ class DryRun:
 
 
 def dry_run(
-    *, principal: Principal, body: bytes, headers: Mapping[str, str], bot: Bot | None = None
+    *,
+    principal: Principal,
+    body: bytes,
+    headers: Mapping[str, str],
+    bot: Bot | None = None,
+    sender: Sender = NOBODY,
 ) -> DryRun:
     """Judge an alert as the door would take it now, for the accounts that the principal may read.
 
     ``bot`` is whom its address stands for; without one its text has to name a bot. Being authentic
-    is told, not demanded. Venues are asked for markets, prices and what each account holds. Raises
-    TooLarge, BadJson, NotFound ``bot_not_found``, and Invalid as the door does for what no account
-    could execute.
+    is told, not demanded; ``sender`` is who asks, taken for whoever sends the alert. Venues are
+    asked for markets, prices and what each account holds. Raises TooLarge, BadJson, NotFound
+    ``bot_not_found``, and Invalid as the door does for what no account could execute.
     """
     if len(body) > MAX_BODY_BYTES:
         raise TooLarge(f"An alert has at most {MAX_BODY_BYTES} bytes.")
@@ -148,7 +160,9 @@ def dry_run(
     asked = kept_fields(parsed)
     timely(bot, alert_time(asked), at=now())
     alert = parse_alert(asked)
-    proven_by = proof_in(bot, body=body, parsed=parsed, headers=headers)
+    shown = shown_by(body=body, parsed=parsed, headers=headers, sender=sender)
+    proof = next((each for each in proofs(shown, [bot], bot.name) if each.holds), None)
+    proven_by = proof.mode if proof else ""
     identity = identity_of(bot, body, parsed, stamp=stamp_of(proven_by, headers))
     repeated = earlier_signal(bot, identity)
     accounts = targets(bot)
@@ -158,6 +172,8 @@ def dry_run(
         alert=alert,
         legs=[_barred(leg, bot, bar) for leg in _legs(principal, bot, alert, accounts, bar)],
         proven_by=proven_by,
+        by_previous_secret=proof is not None and proof.previous is not None,
+        address_admitted=bot.admits(sender.address),
         repeats=repeated.correlation_id if repeated else "",
         bar=bar,
     )

@@ -21,7 +21,7 @@ class Signal(models.Model):
 
     ``body`` is the redacted text as received, ``body_sha256`` the digest of the raw bytes that
     duplicates within a minute are found by. ``request`` is the parsed alert; ``deliveries`` counts
-    repeats.
+    repeats. ``used_previous_secret`` says that it was proven by a secret that has been renewed.
     """
 
     class State(models.TextChoices):
@@ -39,6 +39,7 @@ class Signal(models.Model):
     body = models.TextField()
     body_sha256 = models.CharField(max_length=64)
     auth_mode = models.CharField(max_length=10)
+    used_previous_secret = models.BooleanField(default=False)
     address = models.GenericIPAddressField(null=True)
     alert_time = models.DateTimeField(null=True)
     request = models.JSONField(default=dict)

@@ -6,6 +6,8 @@ import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
 
+import common.clock
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -81,6 +83,11 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, default="", editable=False, max_length=64),
                 ),
                 ("hmac_secret_sealed", models.TextField(blank=True, default="", editable=False)),
+                (
+                    "certificate_subject",
+                    models.CharField(blank=True, default="", editable=False, max_length=64),
+                ),
+                ("allowed_addresses", models.JSONField(blank=True, default=list, editable=False)),
                 ("signals_total", models.PositiveIntegerField(default=0, editable=False)),
                 ("signals_succeeded", models.PositiveIntegerField(default=0, editable=False)),
                 ("signals_failed", models.PositiveIntegerField(default=0, editable=False)),
@@ -160,6 +167,11 @@ class Migration(migrations.Migration):
                         help_text="Alerts whose own time is older than this are refused.",
                     ),
                 ),
+                (
+                    "certificate_subject",
+                    models.CharField(blank=True, default="", editable=False, max_length=64),
+                ),
+                ("allowed_addresses", models.JSONField(blank=True, default=list, editable=False)),
                 ("created_at", models.DateTimeField(blank=True, editable=False)),
                 ("history_id", models.AutoField(primary_key=True, serialize=False)),
                 ("history_date", models.DateTimeField(db_index=True)),
@@ -208,6 +220,49 @@ class Migration(migrations.Migration):
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
+        migrations.CreateModel(
+            name="PreviousSecret",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("token", "Token"), ("hmac", "Hmac"), ("secret", "Body Secret")],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "secret_hash",
+                    models.CharField(blank=True, default="", editable=False, max_length=64),
+                ),
+                ("secret_sealed", models.TextField(blank=True, default="", editable=False)),
+                ("accepted_until", models.DateTimeField()),
+                ("replaced_at", models.DateTimeField(default=common.clock.now)),
+                ("last_used_at", models.DateTimeField(null=True)),
+                (
+                    "bot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="previous_secrets",
+                        to="bots.bot",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ("id",),
+                "indexes": [models.Index(fields=["secret_hash"], name="previous_secret_by_hash")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("bot", "kind"), name="one_previous_secret_of_a_kind"
+                    )
+                ],
+            },
+        ),
         migrations.AddConstraint(
             model_name="bot",
             constraint=models.UniqueConstraint(
@@ -235,11 +290,21 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("body_secret_hash", ""),
+                    ("certificate_subject", ""),
                     ("hmac_secret_sealed", ""),
                     ("path_token_hash", ""),
                     _negated=True,
                 ),
                 name="bot_has_a_way_to_authenticate",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="bot",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("name"),
+                models.F("certificate_subject"),
+                condition=models.Q(("certificate_subject", ""), _negated=True),
+                name="bot_name_unique_for_certificate",
             ),
         ),
     ]

@@ -1,6 +1,7 @@
 """Making bots."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from django.db import IntegrityError, transaction
 
@@ -8,7 +9,7 @@ from accounts.models import Account
 from accounts.principals import demand_organisation_wide
 from accounts.services import MAX_LEVERAGE
 from bots.models import Bot
-from bots.secrets import BotSecrets, check_secrets
+from bots.secrets import BotSecrets, check_body_secret
 from common.errors import Conflict, Invalid
 from common.ids import digest, new_secret_token
 from common.principal import Principal
@@ -17,6 +18,7 @@ from groups.models import Group
 from trading.services.owners import new_magic_id
 
 from .connections import visible_rows
+from .door import checked_networks, checked_subject, subject_taken
 from .rows import facts, tell
 from .statuses import hold_orders, known_status
 
@@ -38,16 +40,23 @@ def create_bot(
     body_secret: str = "",
     status: str = Bot.Status.ACTIVE,
     max_leverage: int = 1,
+    certificate_subject: str = "",
+    allowed_addresses: Iterable[str] = (),
 ) -> tuple[Bot, BotSecrets]:
     """A bot and its secrets, which are not shown again (a hash or a ciphertext is kept).
 
     ``body_secret`` is one the caller chose for the alert's text (16 characters at least);
-    ``max_leverage`` is the highest factor that its alerts may ask for. Raises Denied, Invalid
-    (``no_authentication`` where no way to authenticate is left), Conflict ``name_taken``.
+    ``max_leverage`` is the highest factor that its alerts may ask for. See :func:`set_door` for
+    the certificate and the addresses. Raises Denied, Invalid (``no_authentication`` where no way to
+    authenticate is left), Conflict ``name_taken`` and ``certificate_subject_taken``.
     """
     demand_organisation_wide(principal)
     _check_input(name, base_name, timeframe, max_leverage)
-    check_secrets(machine_made=with_hmac or with_token, body_secret=body_secret)
+    subject = checked_subject(certificate_subject)
+    if not (with_hmac or with_token or body_secret or subject):
+        raise Invalid("A bot needs a way to authenticate its alerts.", code="no_authentication")
+    if body_secret:
+        check_body_secret(body_secret)
     accounts = visible_rows(Account.objects.visible_to(principal), account_ids, "account_ids")
     groups = visible_rows(Group.objects.visible_to(principal), group_ids, "group_ids")
     secrets = BotSecrets(
@@ -64,6 +73,8 @@ def create_bot(
         magic_id=new_magic_id(organisation_id=principal.organisation_id),
         path_token_hash=digest(secrets.path_token) if secrets.path_token else "",
         body_secret_hash=digest(body_secret) if body_secret else "",
+        certificate_subject=subject,
+        allowed_addresses=checked_networks(allowed_addresses),
     )
     bot.set_hmac_secret(secrets.hmac_secret)
     _save_named(bot)
@@ -93,10 +104,22 @@ def _check_input(name: str, base_name: str, timeframe: str, max_leverage: int) -
 
 
 def _save_named(bot: Bot) -> None:
+    with names_taken(bot), transaction.atomic():
+        bot.save()
+
+
+@contextmanager
+def names_taken(bot: Bot) -> Iterator[None]:
+    """Raise Conflict where the database refuses the bot's name: ``name_taken`` in its organisation,
+    ``certificate_subject_taken`` elsewhere.
+    """
     try:
-        with transaction.atomic():
-            bot.save()
+        yield
     except IntegrityError as error:
+        if "bot_name_unique" not in str(error):
+            raise
+        if "certificate" in str(error):
+            raise subject_taken() from error
         raise Conflict(
             "A bot of this name exists.", code="name_taken", fields={"name": "is taken"}
         ) from error

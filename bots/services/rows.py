@@ -26,6 +26,9 @@ def facts(bot: Bot) -> dict[str, Any]:
         "status": bot.status,
         "max_leverage": bot.max_leverage,
         "magic_id": bot.magic_id,
+        "authentication": list(bot.auth_modes),
+        "certificate_subject": bot.certificate_subject,
+        "allowed_addresses": list(bot.allowed_addresses),
         "accounts": sorted(bot.accounts.values_list("pk", flat=True)),
         "groups": sorted(bot.groups.values_list("pk", flat=True)),
     }

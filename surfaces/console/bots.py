@@ -3,16 +3,18 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from bots import services
-from bots.models import Bot
+from bots.models import Bot, PreviousSecret
+from bots.services.creating import names_taken
 from common.principal import Principal
 from surfaces.webhook_address import webhook_address
 
 from .actions import Order, confirmed_action
-from .base import HistoryAdmin
+from .base import HistoryAdmin, ReadOnlyAdmin
 from .forms import BotForm, service_page
 
 
@@ -46,6 +48,8 @@ class BotAdmin(HistoryAdmin):
         "timeframe",
         "max_leverage",
         "max_alert_age_seconds",
+        "certificate_subject",
+        "allowed_addresses_shown",
         "accounts",
         "groups",
         "organisation",
@@ -60,6 +64,8 @@ class BotAdmin(HistoryAdmin):
         "organisation",
         "status",
         "magic_id",
+        "certificate_subject",
+        "allowed_addresses_shown",
         "signals_total",
         "signals_succeeded",
         "signals_failed",
@@ -91,6 +97,11 @@ class BotAdmin(HistoryAdmin):
         ),
     )
 
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save; a name that another bot has is told."""
+        with names_taken(obj), transaction.atomic():
+            super().save_model(request, obj, form, change)
+
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
@@ -98,10 +109,14 @@ class BotAdmin(HistoryAdmin):
 
         def serve(principal: Principal, values: dict[str, Any]) -> HttpResponse:
             accounts, groups = values.pop("accounts"), values.pop("groups")
+            addresses = values.pop("allowed_addresses").replace(",", " ").split()
+            leverage = values.pop("max_leverage") or 1
             bot, secrets = services.create_bot(
                 principal=principal,
                 account_ids=[row.pk for row in accounts],
                 group_ids=[row.pk for row in groups],
+                allowed_addresses=addresses,
+                max_leverage=leverage,
                 **values,
             )
             context = {
@@ -117,3 +132,27 @@ class BotAdmin(HistoryAdmin):
             return answer
 
         return service_page(self, request, BotForm, title="Add a bot", serve=serve)
+
+
+def _retire(previous: Any, order: Order) -> None:
+    services.retire_secret(principal=order.principal, bot=previous.bot, kind=previous.kind)
+
+
+@admin.register(PreviousSecret)
+class PreviousSecretAdmin(ReadOnlyAdmin):
+    """Renewed secrets of bots: until when each is accepted, and whether somebody still uses it."""
+
+    organisation_path = "bot__organisation"
+    list_display = ("bot", "kind", "accepted_until", "last_used_at", "replaced_at")
+    list_filter = ("kind",)
+    list_select_related = ("bot",)
+    search_fields = ("bot__name",)
+    actions = (
+        confirmed_action(
+            "retire_secrets",
+            title="Retire renewed secrets",
+            apply=_retire,
+            permission="manage",
+            effect="Alerts that show them are refused from the commit on. New ones stay in force.",
+        ),
+    )

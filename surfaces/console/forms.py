@@ -28,6 +28,7 @@ from common.principal import Principal
 from exchanges.venues import known_venues
 from groups.models import Group
 from riskmgmt.models import KillSwitch, Scope
+from surfaces.webhook_address import TRADINGVIEW_ADDRESSES, TRADINGVIEW_CERTIFICATE
 from users.models import Organisation
 
 from .base import ConsoleAdmin, acting_principal
@@ -157,6 +158,14 @@ class BotForm(ServiceForm):
     name = text_field("Name", most=60)
     base_name = text_field("Strategy family", required=False, most=60)
     timeframe = choice_field("Timeframe", Bot.Timeframe.choices)
+    max_leverage = forms.IntegerField(
+        label="Largest leverage",
+        required=False,
+        min_value=1,
+        initial=1,
+        help_text="The highest factor that its alerts may ask for.",
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
     accounts = forms.ModelMultipleChoiceField(
         Account.objects.none(), required=False, widget=UnfoldAdminSelectMultipleWidget
     )
@@ -174,6 +183,19 @@ class BotForm(ServiceForm):
     )
     body_secret = secret_field(
         "Secret inside the alert", required=False, help_text="16 characters at least."
+    )
+    certificate_subject = text_field(
+        "Name in the client certificate",
+        required=False,
+        help_text=f"{TRADINGVIEW_CERTIFICATE} is TradingView's; proves no more than who sent it.",
+        most=64,
+    )
+    allowed_addresses = text_field(
+        "Addresses that alerts may come from",
+        required=False,
+        help_text="With commas between; empty: any. TradingView's: "
+        f"{', '.join(TRADINGVIEW_ADDRESSES)}",
+        most=2000,
     )
 
     def __init__(self, request: Any, data: Any = None) -> None:

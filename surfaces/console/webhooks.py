@@ -25,7 +25,7 @@ class SignalAdmin(ReadOnlyAdmin):
         "deliveries",
         "received_at",
     )
-    list_filter = ("state", "reason_code", "auth_mode")
+    list_filter = ("state", "reason_code", "auth_mode", "used_previous_secret")
     list_select_related = ("bot",)
     search_fields = ("correlation_id", "alert_id", "bot__name")
 

@@ -35,7 +35,8 @@ class MetricsView(ManagementView):
 
 def _rates() -> dict[str, Any]:
     """Calls in a sliding window of seconds; null where there is no limit. ``standard`` is of a
-    user; an authentic alert is never refused for its number.
+    user, ``webhook_failures`` of alerts that are not authentic, by address; an authentic alert is
+    never refused for its number.
     """
     limits = {
         "standard": settings.USER_RATE_LIMIT_PER_MIN,
@@ -44,6 +45,7 @@ def _rates() -> dict[str, Any]:
         "streams": settings.STREAM_RATE_LIMIT_PER_MIN,
         "address": settings.ADDRESS_RATE_LIMIT_PER_MIN,
         "webhook": 0,
+        "webhook_failures": settings.WEBHOOK_FAILURES_PER_MIN,
     }
     return {
         name: {"limit": limit or None, "window": WINDOW_SECONDS} for name, limit in limits.items()

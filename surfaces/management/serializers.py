@@ -6,8 +6,10 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.models import Account
-from bots.models import Bot
+from bots.models import Bot, PreviousSecret
 from bots.services import ACCOUNT_SCOPE, SCOPES
+from bots.services.door import MAX_SUBJECT_LENGTH, MOST_ADDRESSES
+from bots.services.secrets import DEFAULT_GRACE_SECONDS
 from surfaces.fields import (
     AmountField,
     IdField,
@@ -99,6 +101,36 @@ class CreateBotInput(StrictInput):
     with_token = serializers.BooleanField(required=False, default=True)
     body_secret = TextField(required=False, default="", max_length=200, trim_whitespace=False)
     max_leverage = serializers.IntegerField(required=False, default=1, min_value=1)
+    certificate_subject = TextField(
+        max_length=MAX_SUBJECT_LENGTH, required=False, allow_blank=True, default=""
+    )
+    allowed_addresses = serializers.ListField(
+        child=TextField(max_length=60), required=False, max_length=MOST_ADDRESSES
+    )
+
+
+class DoorInput(StrictInput):
+    """Whose certificate a bot accepts and from where its alerts may come."""
+
+    certificate_subject = TextField(max_length=MAX_SUBJECT_LENGTH, allow_blank=True)
+    allowed_addresses = serializers.ListField(
+        child=TextField(max_length=60), allow_empty=True, max_length=MOST_ADDRESSES
+    )
+
+
+class RetireSecretInput(StrictInput):
+    """A kind of secret of a bot."""
+
+    kind = LowerChoiceField(choices=PreviousSecret.Kind.values)
+
+
+class RenewSecretInput(RetireSecretInput):
+    """A new secret of a bot; a body secret may be chosen. The service knows the bounds."""
+
+    body_secret = TextField(required=False, default="", max_length=200, trim_whitespace=False)
+    grace_seconds = serializers.IntegerField(
+        required=False, default=DEFAULT_GRACE_SECONDS, min_value=0
+    )
 
 
 class BotStatusInput(StrictInput):

@@ -19,15 +19,18 @@ from rest_framework.response import Response
 from bots.models import Bot
 from common.errors import BadJson, DomainError, NotFound, TooLarge
 from common.ids import new_correlation_id
-from surfaces.authentication import request_address
+from surfaces.authentication import request_address, verified_subject
 from surfaces.errors import database_error, error_response, framework_refusal
+from surfaces.limits import begins_burst, note_forgery
 from surfaces.lookups import find
 from surfaces.management.dialect import ManagementView, envelope, stamped
 from surfaces.policy import Policy, declares
 from surfaces.turns import Turns
 from surfaces.waiting import settled
+from webhooks.authentication import Sender
 from webhooks.dry_run import dry_run
 from webhooks.models import Signal
+from webhooks.refusals import NO_BOT, NotAuthentic, tell_of, tell_of_strangers
 from webhooks.services import answer, answer_stored, is_unrouted, route, store
 
 logger = logging.getLogger(__name__)
@@ -44,7 +47,25 @@ CROWD = 20
 # Routing gives way to storing for so long at most.
 LOOKS_FOR_CALM, CALM_PAUSE_SECONDS = 25, 0.02
 
-_store = database_sync_to_async(store, thread_sensitive=False)
+
+def _take_in(*, sender: Sender, **alert: Any) -> Signal:
+    """:func:`store`; what is not authentic is counted and, where it is a burst or was proven all
+    the same, told. Raises what ``store`` raises, and TooMany for too many of them from an address.
+    """
+    try:
+        return store(sender=sender, **alert)
+    except NotAuthentic as refusal:
+        for each in refusal.against:
+            subject = f"{each.subject} {each.reason}"
+            if begins_burst(subject, at_once=each.is_proven):
+                tell_of(each, address=sender.address)
+        if not refusal.against and begins_burst(NO_BOT):
+            tell_of_strangers(address=sender.address)
+        note_forgery(sender.address)
+        raise
+
+
+_store = database_sync_to_async(_take_in, thread_sensitive=False)
 _route = database_sync_to_async(route, thread_sensitive=False)
 _answer = database_sync_to_async(answer, thread_sensitive=False)
 _look_for_route = database_sync_to_async(is_unrouted, thread_sensitive=False)
@@ -65,7 +86,7 @@ async def tradingview(request: HttpRequest, token: str | None = None) -> HttpRes
     try:
         body = _alert(request)
         signal = await _entrance().store(
-            body=body, headers=request.headers, token=token, address=request_address(request)
+            body=body, headers=request.headers, token=token, sender=_sender(request)
         )
         deadline = started + min(settings.WEBHOOK_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
         if signal.is_duplicate or await _entrance().is_routed_by(signal, deadline):
@@ -113,6 +134,7 @@ class DoorTestView(ManagementView):
             body=_alert(request._request),
             headers=request.headers,
             bot=None if named is None else find(bots, named, what="bot"),
+            sender=_sender(request._request),
         )
         sentence = f"{told.placing} of {len(told.legs)} accounts would place an order"
         if told.repeats:
@@ -133,6 +155,10 @@ class SignalView(ManagementView):
         if signal is None:
             raise NotFound("There is no such signal.", code="signal_not_found")
         return Response(_answered(answer(signal, reader=self.principal)))
+
+
+def _sender(request: HttpRequest) -> Sender:
+    return Sender(address=request_address(request), subject=verified_subject(request))
 
 
 def _is_alert(request: HttpRequest) -> bool:

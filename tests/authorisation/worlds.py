@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection, models
 
 from accounts.models import AccountGrant, StreamStatus
+from bots.models import PreviousSecret
 from common.clock import now
 from events.log import audit, publish
 from events.models import Event, ParkedEvent
@@ -50,6 +51,8 @@ def whole_world(name: str) -> World:
     ordered = make_execution(world, source=Execution.GROUP, source_ref=str(group.pk))
     make_order(account, execution=ordered)
     world.bot.groups.add(group)
+    for kind in ("hmac", "token"):
+        PreviousSecret.objects.create(bot=world.bot, kind=kind, accepted_until=now())
     AccountGrant.objects.create(account=account, user=world.user)
     KillSwitch.objects.create(
         organisation=organisation,
@@ -212,6 +215,7 @@ def ids_of(world: World) -> dict[str, Any]:
         "org_id": world.organisation.pk,
         "key_id": ApiKey.objects.filter(organisation=world.organisation).order_by("pk")[0].pk,
         "token": "no-bot-has-this-token",
+        "kind": "hmac",
     }
 
 
@@ -236,6 +240,7 @@ def missing_ids() -> dict[str, Any]:
         **uids,
         "correlation_id": "0" * 32,
         "token": "nor-has-any-this-one",
+        "kind": "hmac",
     }
 
 

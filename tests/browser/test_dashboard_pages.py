@@ -49,6 +49,8 @@ def addresses(world: World) -> dict[str, str]:
         "group": reverse("dashboard:group", args=[group.pk]),
         "bot": reverse("dashboard:bot", args=[world.bot.pk]),
         "alert_message": reverse("dashboard:alert_message", args=[world.bot.pk]),
+        "bot_door": reverse("dashboard:bot_door", args=[world.bot.pk]),
+        "bot_renew": reverse("dashboard:bot_secret", args=[world.bot.pk, "hmac"]),
         "order": reverse("dashboard:order", args=[order]),
         "cancel": reverse("dashboard:cancel_order", args=[order]),
         "close": reverse("dashboard:close_position", args=[Position.objects.get().pk]),

@@ -4,7 +4,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Account
-from bots.models import Bot
+from accounts.principals import principal_of_user
+from bots.models import Bot, PreviousSecret
+from bots.services import create_bot, renew_secret
 from events.models import AuditRecord
 from riskmgmt.models import RiskLimit
 from tests.dashboard.world import World
@@ -104,6 +106,61 @@ def test_bot_shows_its_secrets_once(staff: Client, world: World) -> None:
     later = staff.get(reverse("admin:bots_bot_change", args=[bot.pk]))
     assert secret not in later.content.decode()
     assert list(bot.accounts.all()) == [world.accounts[0]]
+
+
+def test_a_bot_is_made_with_its_leverage_and_its_door(staff: Client, world: World) -> None:
+    page = reverse("admin:bots_bot_add")
+    form = {
+        "organisation": world.organisation.pk,
+        "name": "Seen",
+        "timeframe": "1h",
+        "max_leverage": "3",
+        "certificate_subject": "TradingView Webhooks",
+        "allowed_addresses": "192.0.2.7, 2001:DB8::/32",
+    }
+    refused = staff.post(page, {**form, "allowed_addresses": "192.0.2"})
+    assert (refused.status_code, Bot.objects.filter(name="Seen").exists()) == (422, False)
+    assert staff.post(page, form).status_code == 200
+    bot = Bot.objects.get(name="Seen")
+    assert (bot.max_leverage, bot.auth_modes) == (3, ("mtls",))
+    assert bot.allowed_addresses == ["192.0.2.7", "2001:db8::/32"]
+
+
+def test_a_name_that_another_bot_has_is_told_and_changes_nothing(
+    staff: Client, world: World
+) -> None:
+    principal = principal_of_user(world.user)
+    other, _ = create_bot(principal=principal, name="Other")
+    form = {
+        "name": world.bot.name.upper(),
+        "timeframe": "1h",
+        "max_leverage": "1",
+        "max_alert_age_seconds": "60",
+    }
+    answer = staff.post(reverse("admin:bots_bot_change", args=[other.pk]), form, follow=True)
+    assert "name_taken" in answer.content.decode()
+    other.refresh_from_db()
+    assert other.name == "Other"
+
+
+def test_renewed_secrets_are_retired_and_none_is_shown(
+    staff: Client, world: World, foreign: World
+) -> None:
+    for each in (world, foreign):
+        renew_secret(principal=principal_of_user(each.user), bot=each.bot, kind="hmac")
+    page = reverse("admin:bots_previoussecret_changelist")
+    own, other = (PreviousSecret.objects.get(bot=each.bot) for each in (world, foreign))
+    text = staff.get(page).content.decode()
+    text += staff.get(reverse("admin:bots_previoussecret_change", args=[own.pk])).content.decode()
+    assert own.secret_sealed not in text
+    assert other.bot.name not in text
+    act = {"action": "retire_secrets", "_selected_action": [own.pk, other.pk]}
+    act |= {"confirmed": "yes", "confirm": "retire 1"}
+    act |= {"request_id": "0123456789abcdef0123456789abcdef"}
+    staff.post(page, act)
+    own.refresh_from_db()
+    other.refresh_from_db()
+    assert (own.is_accepted, other.is_accepted) == (False, True)
 
 
 def test_administrator_cannot_raise_itself_or_make_staff(staff: Client, world: World) -> None:

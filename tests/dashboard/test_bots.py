@@ -112,16 +112,16 @@ def test_a_new_token_is_made_after_it_was_said_what_it_ends(
     browser_client: Client, world: World
 ) -> None:
     before = world.bot.path_token_hash
-    address = reverse("dashboard:bot_token", args=[world.bot.pk])
-    assert "are refused at once" in browser_client.get(address).content.decode()
+    address = reverse("dashboard:bot_secret", args=[world.bot.pk, "token"])
+    assert "accepted side by side" in browser_client.get(address).content.decode()
     world.bot.refresh_from_db()
     assert world.bot.path_token_hash == before
-    text = browser_client.post(address).content.decode()
+    text = browser_client.post(address, {"grace_seconds": "0"}).content.decode()
     token = re.search(r"/webhook/tradingview/([\w-]+)", text)
     assert token is not None
     world.bot.refresh_from_db()
     assert world.bot.path_token_hash == digest(token[1]) != before
-    record = AuditRecord.objects.get(action="bot.path_token_renewed")
+    record = AuditRecord.objects.get(action="bot.secret_renewed")
     assert token[1] not in str((record.before, record.after))
 
 
@@ -156,7 +156,7 @@ def test_who_may_not_manage_reads_and_changes_nothing(world: World, group: Group
     client = Client()
     client.force_login(world.user)
     assert "Connect…" not in page_of(client, "bot", world.bot.pk)
-    for name in ("bot_connections", "bot_token", "bot_status"):
+    for name in ("bot_connections", "bot_door", "bot_status"):
         assert client.post(reverse(f"dashboard:{name}", args=[world.bot.pk])).status_code == 403
     assert client.post(reverse("dashboard:new_bot"), {"name": "x"}).status_code == 403
     assert Bot.objects.get().accounts.count() == 2
@@ -324,7 +324,7 @@ def test_a_viewer_reads_the_message_and_tries_nothing(world: World, trial: Trial
 
 
 def test_foreign_bots_are_missing_ones(browser_client: Client, foreign: World) -> None:
-    for name in ("bot", "alert_message", "bot_connections", "bot_token", "bot_performance"):
+    for name in ("bot", "alert_message", "bot_connections", "bot_door", "bot_performance"):
         for key in (foreign.bot.pk, 999_999):
             answer = browser_client.get(reverse(f"dashboard:{name}", args=[key]))
             assert answer.status_code == 404

@@ -42,7 +42,12 @@ def test_a_trader_is_told_what_each_account_would_send(
     )
     data = answer["data"]
     assert (data["bot"], data["bot_status"], data["duplicate"]) == ("Trend", "ACTIVE", False)
-    assert data["authentication"] == {"accepts": ["token", "hmac"], "proven_by": None}
+    assert data["authentication"] == {
+        "accepts": ["token", "hmac"],
+        "proven_by": None,
+        "by_previous_secret": False,
+        "address_admitted": True,
+    }
     first = data["results"][0]
     assert {name: first[name] for name in ("account_id", "status", "side", "qty", "notional")} == {
         "account_id": str(funded[0].pk),

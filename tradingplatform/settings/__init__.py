@@ -60,6 +60,8 @@ from tradingplatform.settings.limits import (
     SAFETY_RATE_LIMIT_PER_MIN,
     STREAM_RATE_LIMIT_PER_MIN,
     USER_RATE_LIMIT_PER_MIN,
+    WEBHOOK_FAILURE_BURST,
+    WEBHOOK_FAILURES_PER_MIN,
 )
 from tradingplatform.settings.logs import ACCESS_LOG, LOG_DIR, LOG_JSON, LOG_LEVEL, LOGGING
 from tradingplatform.settings.mail import (
@@ -118,6 +120,7 @@ from tradingplatform.settings.web import (
     TEMPLATES,
     TRUSTED_PROXIES,
     UNFOLD,
+    WEBHOOK_CLIENT_CERT_HEADER,
     X_FRAME_OPTIONS,
 )
 

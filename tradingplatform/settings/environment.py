@@ -121,6 +121,14 @@ def networks(name: str) -> list[str]:
     return found
 
 
+def header(name: str) -> str:
+    """The name of a request's header; empty when absent."""
+    found = text(name)
+    if not re.fullmatch(r"[A-Za-z0-9-]*", found):
+        refuse(name, "must be the name of a header: letters, digits and dashes")
+    return found
+
+
 def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
     """One of the allowed words, any case; returned in upper case."""
     raw = (_raw(name) or default).upper()

@@ -26,6 +26,8 @@ MIDDLEWARE = [
 ]
 # Addresses and networks of proxies whose X-Forwarded-For is believed.
 TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
+# The header in which they name the client certificate that they have verified.
+WEBHOOK_CLIENT_CERT_HEADER = environment.header("WEBHOOK_CLIENT_CERT_HEADER")
 PAGE_PREFIXES = ("/admin/", "/dashboard/", "/api/docs/", "/api/schema/")
 
 TEMPLATES = [

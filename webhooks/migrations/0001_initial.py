@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ("body", models.TextField()),
                 ("body_sha256", models.CharField(max_length=64)),
                 ("auth_mode", models.CharField(max_length=10)),
+                ("used_previous_secret", models.BooleanField(default=False)),
                 ("address", models.GenericIPAddressField(null=True)),
                 ("alert_time", models.DateTimeField(null=True)),
                 ("request", models.JSONField(default=dict)),

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.models import Account
-from bots.models import Bot
+from bots.models import Bot, PreviousSecret
 from common.crypto import SealError
 from common.terminal import FAILED, TerminalCommand
 from monitoring.models import NotificationChannel
@@ -29,6 +29,10 @@ def _reseal_account(account: Account) -> None:
 
 def _reseal_bot(bot: Bot) -> None:
     bot.set_hmac_secret(bot.open_hmac_secret())
+
+
+def _reseal_previous(previous: PreviousSecret) -> None:
+    previous.set_hmac_secret(previous.open_hmac_secret())
 
 
 def _reseal_channel(channel: NotificationChannel) -> None:
@@ -54,6 +58,12 @@ KINDS = (
         lambda: Bot.objects.exclude(hmac_secret_sealed=""),
         _reseal_bot,
         ("hmac_secret_sealed",),
+    ),
+    Kind(
+        "previous secret of a bot",
+        lambda: PreviousSecret.objects.exclude(secret_sealed=""),
+        _reseal_previous,
+        ("secret_sealed",),
     ),
     Kind("channel", NotificationChannel.objects.all, _reseal_channel, ("address_sealed",)),
     Kind("second factor", TotpDevice.objects.all, reseal_second_factor, ("secret_sealed",)),

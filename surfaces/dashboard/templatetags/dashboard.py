@@ -127,6 +127,7 @@ def _ago(seconds: float) -> str:
     return f"{whole} s ago"
 
 
+@register.filter
 def exactly(at: datetime) -> str:
     """The absolute time in the page's zone, and in UTC where that is another."""
     local, utc = timezone.localtime(at), timezone.localtime(at, UTC)

@@ -1,4 +1,4 @@
-"""Making a bot, connecting it, and giving it an address of its own."""
+"""Making a bot and connecting it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 
 from bots import services
-from bots.models import TOKEN, Bot
+from bots.models import Bot
 from bots.secrets import BotSecrets
 from surfaces.dashboard.access import page
 from surfaces.dashboard.bot_form import BotForm, ConnectionsForm
@@ -52,18 +52,6 @@ def connections(request: Any, bot_id: int) -> HttpResponse:
     context = {"bot": bot, "form": form, "section": "bots", "live": ""}
     status = 422 if form.errors else 200
     return render(request, "dashboard/bot_connections.html", context, status=status)
-
-
-@page
-@declares({"GET": Policy.MANAGE, "POST": Policy.MANAGE})
-def token(request: Any, bot_id: int) -> HttpResponse:
-    """A new token for the bot's own address: what it ends first, then the token this once."""
-    bot = bot_of(request.principal, bot_id)
-    if request.method == "POST":
-        new = services.renew_path_token(principal=request.principal, bot=bot)
-        return _shown_once(request, bot, BotSecrets(path_token=new))
-    context = {"bot": bot, "had_one": TOKEN in bot.auth_modes, "section": "bots", "live": ""}
-    return render(request, "dashboard/bot_token.html", context)
 
 
 def _shown_once(request: Any, bot: Bot, secrets: BotSecrets) -> HttpResponse:

@@ -15,6 +15,7 @@ from surfaces.dashboard import figures, rows
 from surfaces.dashboard.access import page
 from surfaces.dashboard.lookups import bot_of
 from surfaces.dashboard.views.accounts import ROWS
+from surfaces.dashboard.views.bot_door import previous_secrets
 from surfaces.policy import Policy, declares
 from users.permissions import MANAGE, may
 
@@ -56,6 +57,7 @@ def bot_detail(request: Any, bot_id: int) -> HttpResponse:
             "bot": bot,
             "row": rows.prepared(principal, "bots", [bot])[0],
             "groups": rows.groups(principal).filter(bots=bot),
+            "previous_secrets": previous_secrets(bot),
             "accounts": accounts,
             "books": sorted({account.book for account in accounts}),
             "switches": figures.engaged_switches(principal),
