@@ -9,7 +9,15 @@ from celery import shared_task
 
 from common.single_flight import Flights, single_flight
 
-from .services import equity_readings, execution, follow_ups, reconcile, recovery, watching
+from .services import (
+    equity_readings,
+    execution,
+    follow_ups,
+    poll_rounds,
+    reconcile,
+    recovery,
+    watching,
+)
 
 sweep_once = single_flight(recovery.sweep)
 watch_once = single_flight(watching.watch)
@@ -33,7 +41,7 @@ def sweep(**_: Any) -> None:
 @shared_task(name="trading.reconcile")
 def poll(**_: Any) -> None:
     """Poll the accounts whose time has come, venue by venue: a slow one holds up no other."""
-    _polls.run(reconcile.due_venues())
+    _polls.run(poll_rounds.due_venues())
 
 
 @shared_task(name="trading.follow_up")

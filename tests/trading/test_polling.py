@@ -16,8 +16,9 @@ from exchanges.protocol import VenueTrade
 from tests.trading.conftest import Desk
 from tests.trading.test_signal_to_ledger import send
 from trading.models import Deal, TradeCursor
-from trading.services import reconcile
+from trading.services import poll_rounds, reconcile
 from trading.services.agenda import LONG_LOOK_EVERY_MS, OVERLAP_MS, Report, agenda_of
+from trading.services.poll_rounds import RoundSizes
 from trading.services.reconcile import import_report
 
 SYMBOL = "BTC/USDT"
@@ -123,7 +124,7 @@ def test_a_trade_that_has_to_wait_is_asked_for_until_it_is_booked(
 def pause_of(accounts: int, settings: object) -> float:
     """Seconds until the next poll of one of so many accounts."""
     settings.RECONCILE_SECONDS = 10  # type: ignore[attr-defined]
-    return reconcile.pause_among(accounts)
+    return poll_rounds.pause_among(accounts)
 
 
 @pytest.mark.parametrize(("accounts", "seconds"), [(1, 10), (80, 10), (160, 20), (1_000, 24)])
@@ -164,9 +165,9 @@ def test_a_venue_is_polled_for_its_own_accounts(make_desk: Callable[..., Desk]) 
     here, elsewhere = desk.accounts
     Account.objects.update(next_poll_at=now() - timedelta(seconds=1))
     Account.objects.filter(pk=elsewhere.pk).update(venue="kraken")
-    assert reconcile.due_venues() == ["kraken", "rehearsal"]
+    assert poll_rounds.due_venues() == ["kraken", "rehearsal"]
     assert reconcile.poll_due("rehearsal") == 1
-    assert reconcile.due_venues() == ["kraken"]
+    assert poll_rounds.due_venues() == ["kraken"]
     elsewhere.refresh_from_db()
     assert elsewhere.next_poll_at < now()
 
@@ -196,3 +197,33 @@ def test_a_poll_lets_orders_go_first(
     send(desk)
     desk.run_orders()
     assert asked == {"acquire": 2, "acquire_patiently": polled}  # a price and an order
+
+
+def test_a_round_asks_for_as_many_accounts_as_the_venue_answers_for_in_time() -> None:
+    sizes = RoundSizes()
+    assert sizes.of("slow") == 50
+    sizes.took("slow", 6, 30.0)  # all of them timed out
+    assert (sizes.of("slow"), sizes.of("other")) == (1, 50)
+    sizes.took("slow", 1, 4.0)
+    assert sizes.of("slow") == 1
+    sizes.took("slow", 1, 1.0)
+    assert sizes.of("slow") == 2
+    for _ in range(10):
+        sizes.took("slow", sizes.of("slow"), 0.1)
+    assert sizes.of("slow") == 50
+
+
+def test_a_slow_venue_is_asked_for_fewer_accounts_the_longest_due_first(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = make_desk(3)
+    for place, account in enumerate(desk.accounts):
+        due = now() - timedelta(seconds=10 + place)
+        Account.objects.filter(pk=account.pk).update(next_poll_at=due)
+    sizes = RoundSizes()
+    sizes.took("rehearsal", 2, 5.1)
+    monkeypatch.setattr(reconcile, "_round_sizes", sizes)
+    assert reconcile.poll_due("rehearsal") == 1
+    due = Account.objects.filter(next_poll_at__lte=now())
+    assert set(due.values_list("pk", flat=True)) == {each.pk for each in desk.accounts[:2]}
+    assert sizes.of("rehearsal") == 2

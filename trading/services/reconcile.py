@@ -4,12 +4,13 @@ nothing.
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F
 
 from accounts.books import SIMULATED
 from accounts.models import Account, StreamStatus
@@ -32,6 +33,7 @@ from .cursors import moved_on
 from .fills import import_trades, is_sound, locked_cursor
 from .following import follow_wallets
 from .funding import import_funding
+from .poll_rounds import LARGEST, RoundSizes, due_now, pause_now, streamed_among
 from .quiet_reports import newest_deal, write_quiet
 from .settlement import settle_found, suspend_account, suspend_moved
 from .stream_status import distrust
@@ -42,15 +44,14 @@ from .venue_modes import note_venue_mode
 
 logger = logging.getLogger(__name__)
 
-BATCH = 50
 BUSY_SECONDS = 2
-POLLS_PER_SECOND = 8
-BALANCE_AGE_SHARE = 0.4
 MISSED_POLLS = 3
 # A stream that has not told a trade after so long is deaf.
 STREAM_PATIENCE = timedelta(seconds=5)
 POLL_TIMEOUT = 60.0
 ACCOUNT_TIMEOUT = 30.0
+
+_round_sizes = RoundSizes()
 
 
 def poll_due(venue: str | None = None) -> int:
@@ -59,7 +60,10 @@ def poll_due(venue: str | None = None) -> int:
     """
     accounts = _claim_due(venue=venue)
     if accounts:
+        began = time.monotonic()
         poll(accounts)
+        if venue is not None:
+            _round_sizes.took(venue, len(accounts), time.monotonic() - began)
     return len(accounts)
 
 
@@ -78,57 +82,29 @@ def nudge(account_ids: Iterable[int], *, within: float) -> None:
     Account.objects.filter(pk__in=list(account_ids), next_poll_at__gt=at).update(next_poll_at=at)
 
 
-def due_venues() -> list[str]:
-    """The venues with accounts whose time has come."""
-    return sorted(_due(now()).order_by().values_list("venue", flat=True).distinct())
-
-
-def _due(moment: datetime) -> QuerySet[Account]:
-    is_due = Q(next_poll_at=None) | Q(next_poll_at__lte=moment)
-    found = Account.objects.filter(is_due, deleted_at=None)
-    return found.exclude(status=Account.Status.DISABLED)
-
-
 def _claim_due(only: Sequence[int] | None = None, venue: str | None = None) -> list[Account]:
     moment = now()
-    due = _due(moment)
+    due = due_now(moment)
     if only is not None:
         due = due.filter(pk__in=only)
     if venue is not None:
         due = due.filter(venue=venue)
-    ids = list(due.order_by("next_poll_at", "pk").values_list("pk", flat=True)[:BATCH])
+    most = LARGEST if venue is None else _round_sizes.of(venue)
+    ids = list(due.order_by("next_poll_at", "pk").values_list("pk", flat=True)[:most])
     if not ids:
         return []
     with transaction.atomic():
         # Accounts that an order is being written for may wait for the next round.
         rows = due.select_for_update(no_key=True, skip_locked=only is None)
         accounts = list(rows.filter(pk__in=ids).order_by("pk"))
-        streamed = _streamed(accounts)
-        pauses = settings.STREAMED_RECONCILE_SECONDS, _pause()
+        streamed = streamed_among(accounts)
+        pauses = settings.STREAMED_RECONCILE_SECONDS, pause_now()
         for members, pause in zip((streamed, {*ids} - streamed), pauses, strict=True):
             found = [account.pk for account in accounts if account.pk in members]
             if found:
                 at = moment + timedelta(seconds=pause)
                 Account.objects.filter(pk__in=found).update(next_poll_at=at)
     return accounts
-
-
-def _streamed(accounts: Sequence[Account]) -> set[int]:
-    healthy = StreamStatus.objects.healthy()
-    rows = healthy.filter(account__in=[account.pk for account in accounts])
-    return set(rows.values_list("account_id", flat=True))
-
-
-def _pause() -> float:
-    return pause_among(Account.objects.filter(deleted_at=None).count())
-
-
-def pause_among(accounts: int) -> float:
-    """Seconds until one of so many accounts, without a stream, is polled again: the more there are,
-    the longer, but never so long that one failed poll makes a balance too old to trade on.
-    """
-    longest = settings.BALANCE_MAX_AGE_SECONDS * BALANCE_AGE_SHARE
-    return max(min(accounts / POLLS_PER_SECOND, longest), settings.RECONCILE_SECONDS)
 
 
 def poll(accounts: Sequence[Account]) -> None:
