@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.utils.dateparse import parse_date, parse_datetime
@@ -244,10 +245,19 @@ def _group_part(group: Group, record: TrackRecord) -> dict[str, Any]:
         "unrealised_pnl": number(unrealised_of(record.accounts)),
         "target_monthly_roi": number(group.target_monthly_roi),
         "months": [
-            {"date": each.period.label.isoformat(), "time_weighted_return": _percent(each.growth)}
+            {
+                "date": each.period.label.isoformat(),
+                "time_weighted_return": _percent(each.growth),
+                "above_target": _above(each.growth, group.target_monthly_roi),
+            }
             for each in record.history(MONTH)
         ],
     }
+
+
+def _above(growth: float | None, target: Decimal) -> float | None:
+    """How many percentage points a return lies above the target, below where negative."""
+    return None if growth is None else 100.0 * growth - float(target)
 
 
 def _risk(group: Group, records: Sequence[TrackRecord], span: Span) -> dict[str, Any]:
