@@ -40,6 +40,9 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(status=Account.Status.ACTIVE, deleted_at=None)
 
 
+CCXT_NAMES = {"apiKey": "api_key", "secret": "api_secret", "password": "passphrase"}
+
+
 class Account(models.Model):
     """One account at a venue.
 
@@ -47,8 +50,9 @@ class Account(models.Model):
     when the account was made, and a change suspends it. ``position_mode`` is ours;
     ``venue_position_mode`` is what the venue said last of a derivatives account;
     ``dead_man_seconds`` is the venue's countdown to cancelling its orders when nothing is heard of
-    us (0: switched off). Money columns are in ``quote_currency``. The three sealed columns are
-    write-only outside the workers.
+    us (0: switched off); ``venue_identity`` is the number of the account at its venue, as the key
+    told it first; ``is_shared`` says that another account may use the same key. Money columns are
+    in ``quote_currency``. The three sealed columns are write-only outside the workers.
     """
 
     class Status(models.TextChoices):
@@ -104,6 +108,8 @@ class Account(models.Model):
     next_poll_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    venue_identity = models.CharField(max_length=60, blank=True, default="", editable=False)
+    is_shared = models.BooleanField(default=False, editable=False)
     is_view = False
 
     objects = AccountQuerySet.as_manager()
@@ -133,7 +139,8 @@ class Account(models.Model):
             ),
             models.UniqueConstraint(
                 fields=("organisation", "venue", "key_fingerprint"),
-                condition=models.Q(deleted_at=None) & ~models.Q(key_fingerprint=""),
+                condition=models.Q(deleted_at=None, is_shared=False)
+                & ~models.Q(key_fingerprint=""),
                 name="exchange_key_used_once_in_organisation",
             ),
         )
@@ -172,6 +179,13 @@ class Account(models.Model):
         """Unseal one of api_key, api_secret, passphrase; raises SealError. For workers only."""
         sealed = getattr(self, f"{column}_sealed")
         return unseal(sealed, place=self._place(column)) if sealed else ""
+
+    def open_credentials(self) -> dict[str, str]:
+        """The credentials by ccxt's names; raises SealError. For workers, and for whoever just
+        entered them.
+        """
+        opened = {name: self.open_secret(column) for name, column in CCXT_NAMES.items()}
+        return {name: secret for name, secret in opened.items() if secret}
 
     def _place(self, column: str) -> str:
         return f"account:{self.uuid}:{column}"

@@ -1,37 +1,31 @@
 """Making accounts, changing their credentials and their status."""
 
-from dataclasses import dataclass
+import copy
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from common.clock import now
 from common.errors import Conflict, Invalid, NotFound
-from common.ids import digest
 from common.money import ZERO, InvalidMoney, money
 from common.principal import Principal
 from events.log import audit, publish
-from exchanges.quirks import needs_passphrase
+from exchanges.key_facts import KeyFacts
 from exchanges.venues import Venue, resolve
 from users.permissions import MANAGE, demand
 
 from .books import MODES, PAPER, SHADOW, sent_book
+from .credentials import Credentials, put_credentials, refuse_taken_key
+from .key_identity import confirmed_facts, demand_same_identity, keep_key_facts
 from .models import Account, Book
 from .principals import demand_organisation_wide
 
 MAX_NAME_LENGTH = 80
-MAX_SECRET_LENGTH = 4096
 MAX_LEVERAGE = 125
 # The ``status_reason`` of an account that was suspended because its venue refused the key.
 KEY_REFUSED = "key_refused"
-
-
-@dataclass(frozen=True, slots=True)
-class _Credentials:
-    api_key: str
-    api_secret: str
-    passphrase: str
 
 
 def create_account(
@@ -48,15 +42,18 @@ def create_account(
     market_type: str = "spot",
     position_mode: str = "netting",
     max_leverage: int = 1,
+    shared: bool = False,
     verify: bool = True,
 ) -> Account:
     """A new account with sealed credentials; nothing is sent to its venue here.
 
     ``market_type`` is spot or swap (linear perpetual contracts); ``max_leverage`` is the highest
-    that an order may ask for. The mode shadow gives the book shadow; otherwise a declared venue or
-    a testnet gives rehearsal, and elsewhere ``mode`` chooses paper or live. With ``verify`` the
-    account is due for its first reading at once; who wants the outcome now calls
-    ``trading.services.reconcile.sync_account`` after the commit. Raises Denied, Invalid
+    that an order may ask for; ``shared`` says that another account has the same key, as those for
+    spot and for contracts do: each keeps a ledger of all that happens there. The
+    mode shadow gives the book shadow; otherwise a declared venue or a testnet gives rehearsal, and
+    elsewhere ``mode`` chooses paper or live. With ``verify`` the account is due for its first
+    reading at once; who wants the outcome now calls ``trading.services.reconcile.sync_account``
+    after the commit. Raises Denied, Invalid
     (``unknown_venue``, ``passphrase_required``), Conflict
     (``duplicate_key``, ``name_taken``).
     """
@@ -73,10 +70,11 @@ def create_account(
         market_type=market_type,
         position_mode=position_mode,
         max_leverage=_leverage(max_leverage, market_type),
+        is_shared=shared,
         initial_balance=_balance(initial_balance),
         next_poll_at=now() if verify else None,
     )
-    _put_credentials(account, where, _Credentials(api_key, api_secret, passphrase))
+    put_credentials(account, where, Credentials(api_key, api_secret, passphrase))
     account.name = _checked_name(name) if name else _free_name(account)
     save_new_account(principal, account)
     return account
@@ -91,21 +89,38 @@ def save_new_account(principal: Principal, account: Account) -> None:
     _tell(account, "account.created")
 
 
-@transaction.atomic
 def update_credentials(
     *, principal: Principal, account: Account, api_key: str, api_secret: str, passphrase: str = ""
 ) -> Account:
-    """Replace the credentials; workers pick them up by ``credentials_version``.
+    """Replace the credentials; workers pick them up by ``credentials_version``. The venue is asked
+    whose the new key is, so not within a transaction.
 
     An account suspended because its venue refused the key is active again. Raises Denied,
-    NotFound, Invalid, Conflict (``duplicate_key``).
+    NotFound, Invalid, Conflict (``duplicate_key``, ``other_exchange_account``), Unavailable
+    ``identity_unconfirmed``.
     """
     demand(principal, MANAGE)
+    credentials = Credentials(api_key, api_secret, passphrase)
+    seen = _found(Account.objects.visible_to(principal), account)
+    fresh = copy.copy(seen)
+    put_credentials(fresh, resolve(seen.venue, is_testnet=seen.is_testnet), credentials)
+    refuse_taken_key(fresh)
+    facts = confirmed_facts(seen, fresh)
+    row = _replace_credentials(principal, seen, credentials, facts)
+    keep_key_facts(row, facts)
+    return row
+
+
+@transaction.atomic
+def _replace_credentials(
+    principal: Principal, account: Account, credentials: Credentials, facts: KeyFacts
+) -> Account:
+    """Raises Conflict where the identity was told to somebody else meanwhile."""
     row = _locked(principal, account)
+    demand_same_identity(row.venue_identity, facts.identity)
     before = _facts(row)
-    where = resolve(row.venue, is_testnet=row.is_testnet)
-    _put_credentials(row, where, _Credentials(api_key, api_secret, passphrase))
-    _refuse_taken_key(row)
+    put_credentials(row, resolve(row.venue, is_testnet=row.is_testnet), credentials)
+    refuse_taken_key(row)
     row.credentials_version += 1
     if row.status == Account.Status.SUSPENDED and row.status_reason == KEY_REFUSED:
         row.status, row.status_reason = Account.Status.ACTIVE, ""
@@ -191,42 +206,6 @@ def _balance(value: Any) -> Decimal:
     return amount
 
 
-def _put_credentials(account: Account, where: Venue, credentials: _Credentials) -> None:
-    """Seal the credentials into the row. The fingerprint is a digest that tells keys apart within
-    one organisation; the hint is the key's last four characters."""
-    faults = {
-        column: "must be 1 to 4096 characters of text"
-        for column in ("api_key", "api_secret")
-        if not _is_secret(getattr(credentials, column))
-    }
-    if not credentials.api_key.isprintable():
-        faults["api_key"] = "must be one line of printable characters"
-    if credentials.passphrase and not _is_secret(credentials.passphrase):
-        faults["passphrase"] = "must be 1 to 4096 characters of text"
-    if faults:
-        raise Invalid("The credentials are not usable.", fields=faults)
-    if needs_passphrase(where.ccxt_id) and not credentials.passphrase:
-        raise Invalid(
-            "This venue's keys have a passphrase.",
-            code="passphrase_required",
-            fields={"passphrase": "is required"},
-        )
-    account.set_secret("api_key", credentials.api_key)
-    account.set_secret("api_secret", credentials.api_secret)
-    account.set_secret("passphrase", credentials.passphrase)
-    account.key_fingerprint = digest(f"{account.organisation_id}:{credentials.api_key}")
-    account.key_hint = credentials.api_key[-4:] if len(credentials.api_key) >= 12 else "****"
-
-
-def _is_secret(text: str) -> bool:
-    return (
-        0 < len(text) <= MAX_SECRET_LENGTH
-        and text.strip() != ""
-        and text.isascii()
-        and all(character.isprintable() or character in "\r\n" for character in text)
-    )
-
-
 def _checked_name(name: str) -> str:
     name = name.strip()
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
@@ -251,30 +230,13 @@ def _free_name(account: Account) -> str:
 
 
 def _refuse_taken(account: Account) -> None:
-    _refuse_taken_key(account)
+    refuse_taken_key(account)
     same_name = Account.objects.filter(
         organisation_id=account.organisation_id, name=account.name, deleted_at=None
     )
     if same_name.exists():
         raise Conflict(
             "An account of this name exists.", code="name_taken", fields={"name": "is taken"}
-        )
-
-
-def _refuse_taken_key(account: Account) -> None:
-    if not account.key_fingerprint:
-        return
-    same_key = Account.objects.filter(
-        organisation_id=account.organisation_id,
-        venue=account.venue,
-        key_fingerprint=account.key_fingerprint,
-        deleted_at=None,
-    ).exclude(pk=account.pk)
-    if same_key.exists():
-        raise Conflict(
-            "Another account uses this key at this venue.",
-            code="duplicate_key",
-            fields={"api_key": "is used by another account"},
         )
 
 
@@ -291,12 +253,12 @@ def _save_new(account: Account) -> None:
 
 
 def _locked(principal: Principal, account: Account) -> Account:
-    row = (
-        Account.objects.visible_to(principal)
-        .select_for_update(no_key=True)
-        .filter(pk=account.pk)
-        .first()
-    )
+    visible = Account.objects.visible_to(principal)
+    return _found(visible.select_for_update(no_key=True), account)
+
+
+def _found(rows: QuerySet[Account], account: Account) -> Account:
+    row = rows.filter(pk=account.pk).first()
     if row is None:
         raise NotFound("There is no such account.", code="account_not_found")
     return row
@@ -312,6 +274,7 @@ def _facts(account: Account) -> dict[str, Any]:
         "market_type": account.market_type,
         "position_mode": account.position_mode,
         "address": account.pinned_address,
+        "is_shared": account.is_shared,
         "status": account.status,
         "status_reason": account.status_reason,
         "hint": account.key_hint,

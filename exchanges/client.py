@@ -279,6 +279,13 @@ class CcxtClient:
             return None
         return question.may_withdraw(await self._read(getattr(self._exchange, question.method)))
 
+    async def identity(self) -> str:
+        """Whose the key is, by the venue's number of the account; empty where none is told."""
+        question = self._connection.quirks.identity_question
+        if question is None:
+            return ""
+        return question.identity(await self._read(getattr(self._exchange, question.method)))
+
     async def is_hedged(self, symbol: str = "") -> bool:
         """As the venue's position mode says; where ccxt cannot ask for it, as the rows of its
         positions say (empty ones too: Bybit tells the mode per symbol in them).

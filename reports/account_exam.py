@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.books import PAPER
+from accounts.key_identity import note_key_facts
 from accounts.models import Account, Balance, Book
 from common.errors import Unavailable
 from trading.services.preflight import ask_accounts
@@ -46,5 +47,6 @@ def examine_account(account: Account) -> Exam:
         read = Finding("balances", FAILED, error.message)
     seat = account.in_book(Book.SHADOW) if account.book == PAPER else account
     (told,) = ask_accounts([seat], with_withdrawing=True)
+    note_key_facts(account)
     held = [row for row in account.balances.order_by("currency") if row.total]
     return Exam(account, [*account_findings(seat, told), read], held)

@@ -129,6 +129,11 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
                 (
+                    "venue_identity",
+                    models.CharField(blank=True, default="", editable=False, max_length=60),
+                ),
+                ("is_shared", models.BooleanField(default=False, editable=False)),
+                (
                     "organisation",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
@@ -311,6 +316,11 @@ class Migration(migrations.Migration):
                 ("initial_balance", common.money.MoneyField(default=Decimal("0"))),
                 ("created_at", models.DateTimeField(blank=True, editable=False)),
                 ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "venue_identity",
+                    models.CharField(blank=True, default="", editable=False, max_length=60),
+                ),
+                ("is_shared", models.BooleanField(default=False, editable=False)),
                 ("history_id", models.AutoField(primary_key=True, serialize=False)),
                 ("history_date", models.DateTimeField(db_index=True)),
                 ("history_change_reason", models.CharField(max_length=100, null=True)),
@@ -370,7 +380,9 @@ class Migration(migrations.Migration):
             model_name="account",
             constraint=models.UniqueConstraint(
                 condition=models.Q(
-                    ("deleted_at", None), models.Q(("key_fingerprint", ""), _negated=True)
+                    ("deleted_at", None),
+                    ("is_shared", False),
+                    models.Q(("key_fingerprint", ""), _negated=True),
                 ),
                 fields=("organisation", "venue", "key_fingerprint"),
                 name="exchange_key_used_once_in_organisation",

@@ -8,6 +8,7 @@ from .shape import (
     HEDGE_UNIFIED,
     PRIVATE_STREAMS,
     Countdown,
+    IdentityQuestion,
     KeyQuestion,
     Quirks,
     meaning,
@@ -56,6 +57,8 @@ def _may_withdraw(told: Any) -> bool | None:
 
 
 _KEY = KeyQuestion("sapiGetAccountApiRestrictions", _may_withdraw)
+# Binance's API guide, account information; the futures' own account answers name nobody.
+_IDENTITY = IdentityQuestion("privateGetAccount", ("uid",))
 
 BINANCE = Quirks(
     lookup=FETCH,
@@ -67,6 +70,7 @@ BINANCE = Quirks(
     trade_page=1000,
     trade_right="canTrade",
     key_question=_KEY,
+    identity_question=_IDENTITY,
     newest_trades=True,
     triggers=frozenset({"spot"}),
     forced_order_ids=_FORCED,
@@ -101,6 +105,7 @@ BINANCE_USDM = Quirks(
     hedge=HEDGE_UNIFIED,
     edits=frozenset({"swap"}),
     key_question=_KEY,
+    identity_question=_IDENTITY,
     countdown=Countdown(frozenset({"swap"}), per_symbol=True, weight=10, call=_countdown),
     forced_order_ids=_FORCED,
     pro_streams=PRIVATE_STREAMS,

@@ -1,6 +1,15 @@
 """Bitget, classic and unified accounts."""
 
-from .shape import AS_LIMIT, DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Quirks, meaning
+from .shape import (
+    AS_LIMIT,
+    DAY_MS,
+    FETCH,
+    HEDGE_UNIFIED,
+    PRIVATE_STREAMS,
+    IdentityQuestion,
+    Quirks,
+    meaning,
+)
 
 BITGET = Quirks(
     lookup=FETCH,
@@ -23,6 +32,8 @@ BITGET = Quirks(
     trade_page=100,
     spot_market_buys=AS_LIMIT,
     hedge=HEDGE_UNIFIED,
+    # Bitget's API guide, Get Account Information.
+    identity_question=IdentityQuestion("privateSpotGetV2SpotAccountInfo", ("data", "userId")),
     pro_streams=PRIVATE_STREAMS,
     unsent_headers=frozenset({"X-CHANNEL-API-CODE"}),
 )

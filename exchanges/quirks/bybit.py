@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from .shape import DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, KeyQuestion, Quirks, meaning
+from .shape import (
+    DAY_MS,
+    FETCH,
+    HEDGE_UNIFIED,
+    PRIVATE_STREAMS,
+    IdentityQuestion,
+    KeyQuestion,
+    Quirks,
+    meaning,
+)
 
 RECV_WINDOW_MS = 5_000
 
@@ -39,6 +48,7 @@ BYBIT = Quirks(
     # On spot they are another kind of order, behind a filter of their own.
     triggers=frozenset({"swap"}),
     key_question=KeyQuestion("privateGetV5UserQueryApi", _may_withdraw),
+    identity_question=IdentityQuestion("privateGetV5UserQueryApi", ("result", "userID")),
     pro_streams=PRIVATE_STREAMS,
     requests_per_second=50,
     burst=500,

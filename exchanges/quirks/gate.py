@@ -10,6 +10,7 @@ from .shape import (
     FETCH,
     HEDGE_REDUCE_ONLY,
     PRIVATE_STREAMS,
+    IdentityQuestion,
     Quirks,
     meaning,
 )
@@ -42,6 +43,8 @@ GATE = Quirks(
     spot_market_buys=AS_LIMIT,
     hedge=HEDGE_REDUCE_ONLY,
     edits=frozenset({"spot", "swap"}),
+    # Gate's APIv4 guide, Get account detail.
+    identity_question=IdentityQuestion("privateAccountGetDetail", ("user_id",)),
     pro_streams=PRIVATE_STREAMS,
     unsent_headers=frozenset({"X-Gate-Channel-Id"}),
 )

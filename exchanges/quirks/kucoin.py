@@ -1,6 +1,6 @@
 """KuCoin."""
 
-from .shape import DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Quirks, meaning
+from .shape import DAY_MS, FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, IdentityQuestion, Quirks, meaning
 
 KUCOIN = Quirks(
     lookup=FETCH,
@@ -22,6 +22,8 @@ KUCOIN = Quirks(
     trade_window_ms=7 * DAY_MS,
     hedge=HEDGE_UNIFIED,
     whole_contracts=True,
+    # KuCoin's API guide, Get API Key info.
+    identity_question=IdentityQuestion("privateGetUserApiKey", ("data", "uid")),
     pro_streams=PRIVATE_STREAMS,
     # The signed partner headers that credit ccxt with the trade.
     options={"partner": None},

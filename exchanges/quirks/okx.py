@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from .shape import FETCH, HEDGE_UNIFIED, PRIVATE_STREAMS, Countdown, KeyQuestion, Quirks, meaning
+from .shape import (
+    FETCH,
+    HEDGE_UNIFIED,
+    PRIVATE_STREAMS,
+    Countdown,
+    IdentityQuestion,
+    KeyQuestion,
+    Quirks,
+    meaning,
+)
 
 
 def _may_withdraw(told: Any) -> bool | None:
@@ -31,6 +40,7 @@ OKX = Quirks(
     # 10 to 120 s (OKX's API guide, cancel all after).
     countdown=Countdown(frozenset({"spot", "swap"})),
     key_question=KeyQuestion("privateGetAccountConfig", _may_withdraw),
+    identity_question=IdentityQuestion("privateGetAccountConfig", ("data", 0, "uid")),
     pro_streams=PRIVATE_STREAMS,
     spot_options={"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
     swap_options={"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}},

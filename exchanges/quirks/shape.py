@@ -52,6 +52,26 @@ class KeyQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityQuestion:
+    """How a venue is asked whose a key is: ccxt's method, and where in its raw answer the number of
+    the venue's own account stands (keys of objects, places of lists).
+    """
+
+    method: str
+    path: tuple[str | int, ...]
+
+    def identity(self, told: Any) -> str:
+        """The account's number at the venue as text; empty where the answer does not tell it."""
+        for step in self.path:
+            if isinstance(step, int) and isinstance(told, list):
+                told = told[step] if len(told) > step else None
+            else:
+                told = told.get(step) if isinstance(told, dict) else None
+        is_told = isinstance(told, str | int) and not isinstance(told, bool)
+        return str(told).strip()[:60] if is_told else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Quirks:
     """One venue's differences. Where a figure has no other source named it comes from the venue's
     class in ccxt 4.5.90.
@@ -86,7 +106,8 @@ class Quirks:
     ``options`` switch other referrals off. ``forced_order_ids`` begin the client ids of orders that
     the venue makes itself to close a position (liquidation, auto-deleveraging). ``trade_right`` is
     the word of a balance answer that says whether the key may trade, ``key_question`` how the venue
-    is asked for a key's other rights. ``pro_streams`` are the private streams that ccxt.pro has.
+    is asked for a key's other rights, ``identity_question`` how whose it is. ``pro_streams`` are
+    the private streams that ccxt.pro has.
 
     ``stream`` says what ccxt.pro's private streams are good for here: ``trades`` (their trades
     carry the ids that a trade query tells, so they are booked), ``hint`` (not shown yet: a message
@@ -133,6 +154,7 @@ class Quirks:
     forced_order_ids: tuple[str, ...] = ()
     trade_right: str = ""
     key_question: KeyQuestion | None = None
+    identity_question: IdentityQuestion | None = None
     stream: str = ""
     stream_whole_orders: bool = False
     stream_seconds: int = 43_200

@@ -41,9 +41,10 @@ class Control:
         ]
 
     async def register(self, request: web.Request) -> web.Response:
-        """``{"api_key", "api_secret", "balances", "futures", "withdrawals", "client_ids"}``:
-        register, or update the secret. ``balances`` are those of the spot wallet and ``futures``
-        those of the margin wallet; ``client_ids`` is ``normal``, ``none`` or ``no_window``.
+        """``{"api_key", "api_secret", "balances", "futures", "withdrawals", "client_ids",
+        "owner"}``: register, or update the secret. ``balances`` are those of the spot wallet and
+        ``futures`` those of the margin wallet; ``client_ids`` is ``normal``, ``none`` or
+        ``no_window``; ``owner`` is the number (``uid``) that the key's account is told to have.
 
         Doing it again is harmless: balances count only when the account is new.
         """
@@ -62,6 +63,7 @@ class Control:
             revoked=known.revoked if known else False,
             withdrawals=bool(body.get("withdrawals", False)),
             client_ids=mode,
+            owner=int(body.get("owner") or 0),
         )
         fresh = self.engine.register(
             key, forms.amounts(body.get("balances")), forms.amounts(body.get("futures"))

@@ -20,7 +20,8 @@ CLIENT_ID_MODES = (BY_BINANCE, WITHOUT_CLIENT_IDS, WITHOUT_WINDOW)
 class ApiKey:
     """One key. Without a secret (an enrolled key) signatures are not checked.
 
-    ``client_ids`` is one of ``CLIENT_ID_MODES``.
+    ``client_ids`` is one of ``CLIENT_ID_MODES``; ``owner`` is the number of the account that the
+    key says it is of, 0 for one of its own.
     """
 
     name: str
@@ -28,6 +29,12 @@ class ApiKey:
     revoked: bool = False
     withdrawals: bool = False
     client_ids: str = BY_BINANCE
+    owner: int = 0
+
+    @property
+    def uid(self) -> int:
+        """The number of the account that the key belongs to: the owner's, else the key's own."""
+        return self.owner or int(hashlib.sha256(self.name.encode()).hexdigest()[:8], 16)
 
     @property
     def knows_client_ids(self) -> bool:
@@ -47,6 +54,7 @@ class ApiKey:
             "revoked": self.revoked,
             "withdrawals": self.withdrawals,
             "client_ids": self.client_ids,
+            "owner": self.owner,
         }
 
 

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 
 from accounts import services
 from accounts.dead_man import notice, set_dead_man
+from accounts.key_identity import key_warnings, note_key_facts
 from accounts.models import Account, Balance, EquityPoint, StreamStatus
 from accounts.safety import safety_of
 from common.errors import Conflict
@@ -43,6 +44,10 @@ def _change_mode(account: Any, order: Order) -> None:
         confirm=order.typed,
         reason=order.reason,
     )
+
+
+def _with_warnings(said: str, account: Account) -> str:
+    return " ".join([said, *key_warnings(account)])
 
 
 def _positions(position_mode: str) -> Any:
@@ -227,7 +232,9 @@ class AccountAdmin(HistoryAdmin):
 
         def serve(principal: Principal, values: dict[str, Any]) -> str:
             account = services.create_account(principal=principal, **values)
-            return f"Account {account.name} was added; its balances are read next."
+            note_key_facts(account)
+            said = f"Account {account.name} was added; its balances are read next."
+            return _with_warnings(said, account)
 
         return service_page(
             self,
@@ -247,8 +254,8 @@ class AccountAdmin(HistoryAdmin):
             raise Http404
 
         def serve(principal: Principal, values: dict[str, Any]) -> str:
-            services.update_credentials(principal=principal, account=account, **values)
-            return f"Account {account.name} has new credentials."
+            changed = services.update_credentials(principal=principal, account=account, **values)
+            return _with_warnings(f"Account {account.name} has new credentials.", changed)
 
         return service_page(
             self,

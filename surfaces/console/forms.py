@@ -112,6 +112,12 @@ class AccountForm(ServiceForm):
         help_text="Declared venues and testnets are rehearsal, unless shadow is chosen.",
     )
     is_testnet = forms.BooleanField(label="Testnet", required=False, widget=UnfoldBooleanWidget)
+    shared = forms.BooleanField(
+        label="Shared key",
+        required=False,
+        help_text="Another account has the same key.",
+        widget=UnfoldBooleanWidget,
+    )
     initial_balance = forms.DecimalField(
         label="Initial balance",
         required=False,

@@ -39,6 +39,7 @@ class AccountForm(PageForm):
     )
     initial_balance = exact("Initial balance", "in the quote coin: the baseline of results")
     is_testnet = forms.BooleanField(label="The exchange's own testnet", required=False)
+    shared = forms.BooleanField(label="Another account has the same key", required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.dead_man import countdown_of, notice, set_dead_man
+from accounts.key_identity import key_warnings, note_key_facts
 from accounts.models import Account, StreamStatus
 from accounts.safety import safety_of
 from accounts.services import create_account, update_credentials
@@ -21,6 +22,7 @@ from surfaces.management.serializers import (
     CreateAccountInput,
     CredentialsInput,
     DeadManInput,
+    DeleteAccountInput,
     GroupIdInput,
 )
 from surfaces.policy import Policy
@@ -46,12 +48,16 @@ class CreateAccountView(ManagementView):
 
     def post(self, request: Request) -> Response:
         """The new account. With ``verify`` its venue is read once; a fault of it is shown, not
-        fatal."""
+        fatal; ``warnings`` tells loudly of a key that may withdraw.
+        """
         given = self.input()
         given["venue"] = given.pop("exchange")
         given["passphrase"] = given.get("passphrase") or ""
         account = create_account(principal=self.principal, **given)
-        fault = _first_reading(account) if given["verify"] else ""
+        fault = ""
+        if given["verify"]:
+            fault = _first_reading(account)
+            note_key_facts(account)
         return Response(
             {
                 "success": True,
@@ -62,6 +68,7 @@ class CreateAccountView(ManagementView):
                 "balance": number(account.balance),
                 "equity": number(account.equity),
                 "sync_error": fault or account.sync_error,
+                "warnings": key_warnings(account),
             }
         )
 
@@ -88,6 +95,8 @@ class AccountDetailView(AccountView):
     """One account."""
 
     policy = {"GET": Policy.AUTHENTICATED, "DELETE": Policy.MANAGE}
+    inputs = {"DELETE": DeleteAccountInput}
+    reads_query = True
 
     def get(self, request: Request, account_id: str) -> Response:
         """Everything shown of an account; credentials never are."""
@@ -112,8 +121,11 @@ class AccountDetailView(AccountView):
         )
 
     def delete(self, request: Request, account_id: str) -> Response:
-        """Retire the account; 409 while positions are open or orders live. The ledger is kept."""
-        delete_account(principal=self.principal, account=self.account(account_id))
+        """Retire the account; 409 while positions are open or orders live, unless ``force`` is
+        true: then they stay at the exchange, where nobody looks after them. The ledger is kept.
+        """
+        given = self.input()
+        delete_account(principal=self.principal, account=self.account(account_id), **given)
         return Response({"success": True})
 
 
@@ -124,12 +136,15 @@ class UpdateCredentialsView(AccountView):
     inputs = {"POST": CredentialsInput}
 
     def post(self, request: Request, account_id: str) -> Response:
-        """The new key is used from the next request to the venue on."""
+        """The new key is used from the next request to the venue on; 409 for one of another
+        account at the exchange, where that tells.
+        """
         given = self.input()
         given["passphrase"] = given.get("passphrase") or ""
         account = self.account(account_id)
         account = update_credentials(principal=self.principal, account=account, **given)
-        return Response({"success": True, "status": account.status})
+        warnings = key_warnings(account)
+        return Response({"success": True, "status": account.status, "warnings": warnings})
 
 
 class SyncBalanceView(AccountView):

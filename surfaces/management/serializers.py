@@ -172,6 +172,7 @@ class CreateAccountInput(StrictInput):
         choices=Account.MarketType.values, required=False, default="spot"
     )
     max_leverage = serializers.IntegerField(required=False, default=1, min_value=1)
+    shared = serializers.BooleanField(required=False, default=False)
     verify = serializers.BooleanField(required=False, default=True)
 
 
@@ -183,6 +184,12 @@ class CredentialsInput(StrictInput):
     passphrase = TextField(
         max_length=4096, required=False, allow_blank=True, allow_null=True, trim_whitespace=False
     )
+
+
+class DeleteAccountInput(StrictInput):
+    """Whether an account goes though positions are open or orders live there."""
+
+    force = serializers.BooleanField(required=False, default=False)
 
 
 class DeadManInput(StrictInput):

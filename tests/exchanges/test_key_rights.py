@@ -40,3 +40,33 @@ def test_an_answer_says_whether_a_key_may_withdraw(
 @pytest.mark.parametrize("venue", [name for name, each in QUIRKS.items() if each.key_question])
 def test_the_question_is_one_that_ccxt_can_ask(venue: str) -> None:
     assert callable(getattr(getattr(ccxt, venue), QUIRKS[venue].key_question.method, None))
+
+
+@pytest.mark.parametrize(
+    ("venue", "told", "identity"),
+    [
+        ("binance", {"uid": 354937868, "canTrade": True}, "354937868"),
+        ("binanceusdm", {"uid": 354937868}, "354937868"),
+        ("okx", {"data": [{"uid": "44705892343619584", "perm": "trade"}]}, "44705892343619584"),
+        ("okx", {"data": []}, ""),
+        ("bybit", {"result": {"userID": 24600000}}, "24600000"),
+        ("kucoin", {"data": {"uid": 165111215}}, "165111215"),
+        ("gate", {"user_id": 1667201533}, "1667201533"),
+        ("bitget", {"data": {"userId": "7264631750"}}, "7264631750"),
+        ("binance", {"uid": True}, ""),
+        ("binance", {"uid": None}, ""),
+        ("binance", [], ""),
+        ("bybit", {"result": []}, ""),
+    ],
+)
+def test_an_answer_says_whose_a_key_is(venue: str, told: Any, identity: str) -> None:
+    question = QUIRKS[venue].identity_question
+    assert question is not None
+    assert question.identity(told) == identity
+
+
+@pytest.mark.parametrize("venue", [name for name, each in QUIRKS.items() if each.identity_question])
+def test_ccxt_can_ask_whose_a_key_is(venue: str) -> None:
+    question = QUIRKS[venue].identity_question
+    assert question is not None
+    assert callable(getattr(getattr(ccxt, venue), question.method, None))

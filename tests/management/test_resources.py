@@ -89,7 +89,8 @@ def test_an_account_made_without_verifying_is_there(call: Call, admin: Person) -
 def test_credentials_are_replaced(call: Call, admin: Person, account: Account) -> None:
     path = f"/accounts/{account.pk}/update-credentials"
     body = {"api_key": "n" * 20, "api_secret": "s" * 20, "passphrase": "y"}
-    assert call("POST", path, body, admin).json() == {"success": True, "status": "active"}
+    answer = call("POST", path, body, admin).json()
+    assert answer == {"success": True, "status": "active", "warnings": []}
     account.refresh_from_db()
     assert (account.open_secret("api_key"), account.credentials_version) == ("n" * 20, 2)
 

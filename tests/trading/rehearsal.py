@@ -12,6 +12,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from exchanges.simulator.config import SimulatorConfig
+from exchanges.simulator.keys import ApiKey
 from exchanges.simulator.server import SimulatorServer
 from tests.waiting import PATIENCE
 
@@ -30,9 +31,11 @@ class Exchange:
         with urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
-    def register(self, key: str, secret: str, **balances: str) -> None:
-        """Open an account whose signatures are verified."""
-        self.call("POST", "/_account", {"api_key": key, "api_secret": secret, "balances": balances})
+    def register(self, key: str, secret: str, like: str = "", **balances: str) -> None:
+        """Open an account whose signatures are verified; it says that it is that of ``like``."""
+        body = {"api_key": key, "api_secret": secret, "balances": balances}
+        owner = ApiKey(like).uid if like else 0
+        self.call("POST", "/_account", {**body, "owner": owner})
 
     def price(self, symbol: str, price: str) -> None:
         """Set a price; resting orders feel it before this returns."""

@@ -214,7 +214,7 @@ def test_streams_follow_their_accounts(
     wait_until(lambda: live() == {first.pk, second.pk})
     delete_account(principal=desk.principal, account=second)
     wait_until(lambda: live() == {first.pk})
-    desk.exchange.register("new-key", "new-secret", USDT="10000")
+    desk.exchange.register("new-key", "new-secret", like=desk.keys[0], USDT="10000")
     connected_at = StreamStatus.objects.get(account=first).connected_at
     update_credentials(
         principal=desk.principal, account=first, api_key="new-key", api_secret="new-secret"

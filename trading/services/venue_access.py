@@ -9,8 +9,6 @@ from exchanges.protocol import OrderRequest
 from exchanges.venues import Venue, resolve
 from trading.models import Order
 
-_FIELDS = (("apiKey", "api_key"), ("secret", "api_secret"), ("password", "passphrase"))
-
 
 def account_ref(account: Account) -> AccountRef:
     """What the gateway needs of an account; its secrets are opened only when a client is made,
@@ -31,8 +29,7 @@ def account_ref(account: Account) -> AccountRef:
 def _open_secrets(account: Account) -> dict[str, str]:
     """Whoever asks, credentials leave for the address that was confirmed for the account only."""
     demand_address(account)
-    opened = {name: account.open_secret(column) for name, column in _FIELDS}
-    return {name: secret for name, secret in opened.items() if secret}
+    return account.open_credentials()
 
 
 def venue_of(account: Account) -> Venue:
