@@ -205,6 +205,8 @@ class Gateway:
                 turn.begun.set()
                 result = await self._attempt(*prepared, sending.deadline)
         crash_point("after_ack")
+        if isinstance(result, VenueError):
+            result.credentials_version = sending.account.version
         sink(sending.key, result)
 
     async def _prepared(self, sending: Sending) -> tuple[VenueClient, OrderRequest] | VenueError:

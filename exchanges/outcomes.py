@@ -101,7 +101,8 @@ class VenueError(Exception):
 
     ``outcome`` is NOT_SENT, REFUSED or UNKNOWN; ``code`` is our stable word; ``message`` is
     redacted; ``venue_code`` is the exchange's own code where its answer had one; ``retry_after`` is
-    in seconds.
+    in seconds. ``credentials_version`` says with which of the account's credentials an order was
+    asked for, 0 where that is not told.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class VenueError(Exception):
         self.venue_code = venue_code
         self.retry_after = retry_after
         self.wire_at = wire_at
+        self.credentials_version = 0
 
     def before_sending(self) -> "VenueError":
         """The same failure of a call that only prepared an order: nothing was sent."""

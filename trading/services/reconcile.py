@@ -35,7 +35,7 @@ from .following import follow_wallets
 from .funding import import_funding
 from .poll_rounds import LARGEST, RoundSizes, due_now, pause_now, streamed_among
 from .quiet_reports import newest_deal, write_quiet
-from .settlement import settle_found, suspend_account, suspend_moved
+from .settlement import settle_found, suspend_moved, suspend_refused
 from .stream_status import distrust
 from .transfers import import_transfers
 from .transitions import Moves
@@ -311,7 +311,7 @@ def note_failure(account: Account, error: BaseException) -> None:
     Account.objects.filter(pk=account.pk).update(sync_error=code)
     suspend_moved(account, error)
     if isinstance(error, VenueError) and error.outcome == REFUSED and code == "key_refused":
-        suspend_account(account, reason=code, message="The exchange refuses the account's key.")
+        suspend_refused(account, account.credentials_version)
 
 
 def sync_account(*, account: Account) -> Account:

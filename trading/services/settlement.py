@@ -197,9 +197,7 @@ def _refuse(order: Order, error: VenueError, moves: Moves, cause: str) -> None:
         **_error_values(error),
     )
     if error.code == "key_refused":
-        suspend_account(
-            order.account, reason="key_refused", message="The exchange refuses the account's key."
-        )
+        suspend_refused(order.account, error.credentials_version)
 
 
 def _not_sent(order: Order, error: VenueError, moves: Moves, cause: str) -> None:
@@ -245,12 +243,28 @@ def suspend_moved(account: Account, error: BaseException) -> None:
         suspend_account(account, reason=code, message=message)
 
 
-def suspend_account(account: Account, *, reason: str, message: str) -> None:
-    """Suspend an account that cannot trade any more; safe to repeat."""
-    changed = Account.objects.filter(pk=account.pk, status=Account.Status.ACTIVE).update(
-        status=Account.Status.SUSPENDED, status_reason=reason
+def suspend_refused(account: Account, version: int) -> None:
+    """Suspend an account whose key the exchange refuses, unless it has got other credentials since
+    this ``version`` was used (0: not known): an answer may come late.
+    """
+    suspend_account(
+        account,
+        reason="key_refused",
+        message="The exchange refuses the account's key.",
+        credentials_version=version,
     )
-    if not changed:
+
+
+def suspend_account(
+    account: Account, *, reason: str, message: str, credentials_version: int = 0
+) -> None:
+    """Suspend an account that cannot trade any more, where a ``credentials_version`` is given only
+    as long as that is the account's; safe to repeat.
+    """
+    rows = Account.objects.filter(pk=account.pk, status=Account.Status.ACTIVE)
+    if credentials_version:
+        rows = rows.filter(credentials_version=credentials_version)
+    if not rows.update(status=Account.Status.SUSPENDED, status_reason=reason):
         return
     publish(
         "account.suspended",
