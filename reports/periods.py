@@ -26,6 +26,12 @@ class Period:
     start: datetime
     end: datetime
 
+    @property
+    def is_whole_month(self) -> bool:
+        """Whether it is a calendar month from its first day to its last."""
+        after = self.last + timedelta(days=1)
+        return self.label.day == 1 and after.day == 1 and (after - self.label).days <= 31
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

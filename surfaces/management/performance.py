@@ -248,16 +248,20 @@ def _group_part(group: Group, record: TrackRecord) -> dict[str, Any]:
             {
                 "date": each.period.label.isoformat(),
                 "time_weighted_return": _percent(each.growth),
-                "above_target": _above(each.growth, group.target_monthly_roi),
+                "above_target": _above(each, group.target_monthly_roi),
             }
             for each in record.history(MONTH)
         ],
     }
 
 
-def _above(growth: float | None, target: Decimal) -> float | None:
-    """How many percentage points a return lies above the target, below where negative."""
-    return None if growth is None else 100.0 * growth - float(target)
+def _above(month: Figures, target: Decimal) -> float | None:
+    """How many percentage points a whole month's return lies above the target, below where
+    negative; None for a part of a month.
+    """
+    if month.growth is None or not month.period.is_whole_month:
+        return None
+    return 100.0 * month.growth - float(target)
 
 
 def _risk(group: Group, records: Sequence[TrackRecord], span: Span) -> dict[str, Any]:

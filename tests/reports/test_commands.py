@@ -2,6 +2,7 @@
 
 import csv
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -123,3 +124,19 @@ def test_a_transfer_that_cannot_be_is_a_usage_error(account: Account, arguments:
         run("record_transfer", *(each.format(account.pk) for each in arguments))
     assert refused.value.returncode == USAGE
     assert not CashFlow.objects.exists()
+
+
+def test_accounts_that_are_one_at_the_exchange_are_named(
+    account: Account,
+) -> None:
+    Account.objects.filter(pk=account.pk).update(venue_identity="35")
+    twin = Account.objects.get(pk=account.pk)
+    twin.pk, twin.uuid, twin.name, twin.is_shared = None, uuid.uuid4(), "twin", True
+    twin.save()
+    said = StringIO()
+    call_command("export_performance", "--year", "2025", stdout=StringIO(), stderr=said)
+    assert f"Accounts {account.pk} and {twin.pk} are one at the exchange" in said.getvalue()
+    said = StringIO()
+    arguments = ("--year", "2025", "--account", str(twin.pk))
+    call_command("export_performance", *arguments, stdout=StringIO(), stderr=said)
+    assert "one at the exchange" not in said.getvalue()

@@ -79,6 +79,8 @@ class Command(TerminalCommand):
             with _opened(options["output"], self.stdout) as file:
                 count = _write(file, columns, rows)
         _record(accounts, options, span, count)
+        for twins in _twins(accounts):
+            self.say(f"Accounts {twins} are one at the exchange: the same trades, twice.", options)
         if count is not None:
             self.say(f"{count} rows.", options)
 
@@ -92,6 +94,16 @@ class Command(TerminalCommand):
         if missing:
             raise self.fail(f"There is no account {missing[0]}.", USAGE)
         return found
+
+
+def _twins(accounts: Sequence[Account]) -> list[str]:
+    """The numbers of accounts that share an account at their exchange, as their keys told."""
+    shared: dict[tuple[Any, ...], list[Account]] = {}
+    for each in accounts:
+        if each.venue_identity:
+            key = (each.organisation_id, each.venue, each.is_testnet, each.market_type, each.book)
+            shared.setdefault((*key, each.venue_identity), []).append(each)
+    return [" and ".join(str(each.pk) for each in same) for same in shared.values() if same[1:]]
 
 
 def _day(text: str) -> date:
