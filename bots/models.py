@@ -65,7 +65,6 @@ class Bot(models.Model):
     timeframe = models.CharField(max_length=3, choices=Timeframe, default=Timeframe.H1)
     status = models.CharField(max_length=8, choices=Status, default=Status.ACTIVE)
     magic_id = models.BigIntegerField(editable=False)
-    market_type = models.CharField(max_length=10, default="spot")
     max_leverage = models.PositiveSmallIntegerField(
         default=1, help_text="The highest leverage that its alerts may ask for."
     )

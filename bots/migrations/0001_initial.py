@@ -60,7 +60,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("magic_id", models.BigIntegerField(editable=False)),
-                ("market_type", models.CharField(default="spot", max_length=10)),
                 (
                     "max_leverage",
                     models.PositiveSmallIntegerField(
@@ -153,7 +152,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("magic_id", models.BigIntegerField(editable=False)),
-                ("market_type", models.CharField(default="spot", max_length=10)),
                 (
                     "max_leverage",
                     models.PositiveSmallIntegerField(
