@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+PATIENT_SHARE = 0.25
+
 
 class VenueLimiter:
     """A token bucket on the gateway's loop that honours bans.
@@ -37,13 +39,18 @@ class VenueLimiter:
 
     async def acquire_patiently(self, cost: float = 1.0) -> None:
         """Wait, one after the other, until half of the burst stays for :meth:`acquire`: whoever
-        calls that meanwhile goes first.
+        calls that meanwhile goes first, but for a quarter of the budget, which the patient have
+        always.
         """
         kept = min(self._burst / 2, self._burst - cost)
         async with self._patient:
+            at_the_latest = time.monotonic() + cost / (self._rate * PATIENT_SHARE)
             self._refill()
             while (missing := kept + cost - self._tokens) > 0:
-                await asyncio.sleep(missing / self._rate)
+                left = at_the_latest - time.monotonic()
+                if left <= 0:
+                    break
+                await asyncio.sleep(min(missing / self._rate, left))
                 self._refill()
             self._tokens -= cost
 

@@ -16,7 +16,7 @@ from exchanges.gateway import AccountRef, Gateway
 from exchanges.limiter import VenueLimiter
 from exchanges.outcomes import NOT_SENT, VenueError
 from exchanges.venues import resolve
-from tests.waiting import await_until
+from tests.waiting import PATIENCE, await_until
 
 STEPS = {"amount": "0.001", "price": "0.01"}
 
@@ -250,3 +250,23 @@ async def test_a_budget_of_one_serves_those_who_can_wait_too() -> None:
     for _ in range(3):
         await limiter.acquire_patiently()
     assert limiter.take_spare(1) is False
+
+
+async def test_who_can_wait_is_served_beside_a_rush_that_does_not_end() -> None:
+    limiter = VenueLimiter(200, 4)
+    rushed = 0
+
+    async def rush() -> None:
+        nonlocal rushed
+        while True:
+            await limiter.acquire()
+            rushed += 1
+
+    rushing = [asyncio.create_task(rush()) for _ in range(8)]
+    async with asyncio.timeout(PATIENCE):
+        for _ in range(5):
+            await limiter.acquire_patiently()
+    assert rushed > 5
+    for task in rushing:
+        task.cancel()
+    await asyncio.gather(*rushing, return_exceptions=True)
