@@ -11,6 +11,8 @@ from typing import Any
 
 from common.money import ZERO, divided, plain
 
+from .sentences import sentence_of
+
 REDUCING, HALTED = "REDUCING", "HALTED"
 DEFAULT_PRICE_COLLAR = Decimal(5)
 HUNDRED = Decimal(100)
@@ -83,8 +85,10 @@ class Decision:
     checks: tuple[dict[str, Any], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The form in which a decision is stored."""
-        return {"allowed": self.allowed, "code": self.code, "checks": list(self.checks)}
+        """The form in which a decision is stored; a refusal has a ``message``."""
+        told = {"allowed": self.allowed, "code": self.code, "checks": list(self.checks)}
+        failed = next((check for check in self.checks if not check["ok"]), None)
+        return told if failed is None else {**told, "message": sentence_of(failed)}
 
 
 def _check(name: str, ok: bool, value: Any = None, limit: Any = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from django.apps import apps
 
 from common import errors
 from common.errors import DomainError
+from riskmgmt.sentences import SENTENCES
 from surfaces.errors import framework_codes, status_of
 
 REQUEST, ORDER, EXCHANGE = "request", "order", "exchange"
@@ -89,7 +90,7 @@ def _of_call(node: ast.Call) -> Iterator[ErrorCode]:
     elif name in ("LegRefused", "ModeRefused") and first:
         yield ErrorCode(ORDER, first, 0, second)
     elif name == "_check" and first:
-        yield ErrorCode(ORDER, f"{_CHECK}{first}", 0, "a risk check refused it, see its decision")
+        yield ErrorCode(ORDER, f"{_CHECK}{first}", 0, SENTENCES[first])
     elif name == "VenueError" and words.get("code"):
         yield ErrorCode(EXCHANGE, words["code"], 0, words.get("message", ""))
     elif words.get("error_code"):

@@ -87,7 +87,7 @@ def test_an_execution_is_read_and_its_failed_legs_are_tried_again(
         str(funded[1].pk), "rejected", 1
     )  # fmt: skip
     assert (failed["reason"], failed["message"]) == (
-        "denied_account_disabled", "A risk check refused the order."
+        "denied_account_disabled", "the account is disabled"
     )  # fmt: skip
     Account.objects.update(status="active")
     again = call("POST", f"{path}/retry", {}, admin, HTTP_IDEMPOTENCY_KEY="again").json()
@@ -186,6 +186,21 @@ def test_a_busy_account_is_not_deleted(
     refusal(call("DELETE", f"/accounts/{account.pk}", person=admin), 409, "account_busy")
     account.refresh_from_db()
     assert account.deleted_at is None
+
+
+def test_the_dust_of_an_ended_account_does_not_keep_it(
+    call: Call, admin: Person, group: Group, funded: list[Account], worker: None
+) -> None:
+    execute(call, admin, group)
+    account = sync_account(account=funded[0])
+    call("POST", f"/trading/terminate/{account.pk}", person=admin)
+    _wait_for_the_end_of(account)
+    (dust,) = Position.objects.open().filter(account=account)
+    assert dust.external_order_id == "dust"
+    assert call("DELETE", f"/accounts/{account.pk}", person=admin).json() == {"success": True}
+    account.refresh_from_db()
+    assert account.deleted_at is not None
+    assert Position.objects.filter(pk=dust.pk).exists()
 
 
 def test_terminating_a_bot_pauses_it_and_closes_on_its_accounts(

@@ -26,7 +26,7 @@ class PositionQuerySet(models.QuerySet["Position"]):
 
     def external(self) -> "PositionQuerySet":
         """Open positions that no order of ours explains, but for dust."""
-        return self.open().filter(allocated=False).exclude(external_order_id=DUST)
+        return self.beyond_dust().filter(allocated=False)
 
     def waiting(self) -> "PositionQuerySet":
         """The inbox: external ones that nobody has ignored since they last changed."""
@@ -36,6 +36,10 @@ class PositionQuerySet(models.QuerySet["Position"]):
     def open(self) -> "PositionQuerySet":
         """Positions that hold something."""
         return self.filter(state=Position.State.OPEN)
+
+    def beyond_dust(self) -> "PositionQuerySet":
+        """Open positions that could be closed at a venue: all but dust."""
+        return self.open().exclude(external_order_id=DUST)
 
 
 class Position(models.Model):

@@ -18,11 +18,11 @@ def delete_account(*, principal: Principal, account: Account, force: bool = Fals
     """Hide an account and forget its keys; orders, deals and positions stay.
 
     Raises Denied, Conflict ``account_busy`` while positions are open or orders live, unless
-    ``force``.
+    ``force``; dust, which nobody can sell, keeps no account.
     """
     demand(principal, MANAGE)
     locked = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-    positions = Position.objects.open().filter(account=locked).count()
+    positions = Position.objects.beyond_dust().filter(account=locked).count()
     orders = Order.objects.live().filter(account=locked).count()
     if (positions or orders) and not force:
         raise Conflict(
