@@ -25,11 +25,14 @@ WITHDRAWAL_WARNING = (
 def confirmed_facts(account: Account, fresh: Account) -> KeyFacts:
     """What the venue says of the credentials that ``fresh``, an unsaved copy of the account, has.
 
-    Asks the venue, where the account's identity is not known with the present key, too. Raises
+    Asks the venue, where the account's identity is not known with the present key, too; nothing
+    where the key is the one the account has, whose secret is entered anew. Raises
     Conflict ``other_exchange_account`` for a key of another account there, Unavailable
     ``identity_unconfirmed`` where the account's identity is known and the new key's is not told.
     Not within a transaction.
     """
+    if fresh.key_fingerprint == account.key_fingerprint:
+        return KeyFacts()
     known, told = account.venue_identity, _asked(fresh)
     if not known and told.identity and account.api_key_sealed:
         known = _asked(account).identity
