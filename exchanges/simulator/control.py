@@ -44,7 +44,8 @@ class Control:
         """``{"api_key", "api_secret", "balances", "futures", "withdrawals", "client_ids",
         "owner"}``: register, or update the secret. ``balances`` are those of the spot wallet and
         ``futures`` those of the margin wallet; ``client_ids`` is ``normal``, ``none`` or
-        ``no_window``; ``owner`` is the number (``uid``) that the key's account is told to have.
+        ``no_window``; ``owner`` is the number (``uid``) that the key's account is told to have; of
+        keys that were not registered none is told.
 
         Doing it again is harmless: balances count only when the account is new.
         """

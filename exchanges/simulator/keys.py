@@ -33,7 +33,11 @@ class ApiKey:
 
     @property
     def uid(self) -> int:
-        """The number of the account that the key belongs to: the owner's, else the key's own."""
+        """The number of the account that the key belongs to: the owner's, else the key's own; 0 for
+        an enrolled key, of which nobody knows whose it is.
+        """
+        if self.secret is None:
+            return self.owner
         return self.owner or int(hashlib.sha256(self.name.encode()).hexdigest()[:8], 16)
 
     @property

@@ -107,7 +107,8 @@ def account(engine: Engine, ask: Ask) -> Any:
     if ask.blind_ms:
         row = engine.history.account_at(row, ask.horizon_ms)
     answer = render.account(row, engine.core.fees.rate, ask.now_ms)
-    answer["uid"] = ask.key.uid if ask.key else 0
+    if ask.key is not None and ask.key.uid:
+        answer["uid"] = ask.key.uid
     if ask.params.get("omitZeroBalances") == "true":
         held = {c for c, wallet in row.wallets.items() if wallet.free or wallet.used}
         answer["balances"] = [b for b in answer["balances"] if b["asset"] in held]

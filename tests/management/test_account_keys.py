@@ -122,6 +122,19 @@ def test_whose_the_first_key_is_is_asked_when_nobody_knows_yet(
     assert account.venue_identity != ""
 
 
+def test_a_key_of_which_the_exchange_does_not_say_whose_it_is_may_follow_another(
+    call: Call, admin: Person, exchange: Exchange, transactional_db: None, names: tuple[str, str]
+) -> None:
+    own, other = names  # enrolled on first use, as any key is at the rehearsal exchange
+    account = Account.objects.get(pk=created(call, admin, own)["account_id"])
+    assert account.venue_identity == ""
+    path = f"/accounts/{account.pk}/update-credentials"
+    answer = call("POST", path, credentials(other), admin).json()
+    assert answer == {"success": True, "status": "active", "warnings": []}
+    account.refresh_from_db()
+    assert (account.credentials_version, account.open_secret("api_key")) == (2, other)
+
+
 def test_a_key_that_may_withdraw_is_told_loudly_and_until_it_is_replaced(
     call: Call, admin: Person, exchange: Exchange, transactional_db: None, names: tuple[str, str]
 ) -> None:

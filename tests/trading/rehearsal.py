@@ -34,7 +34,7 @@ class Exchange:
     def register(self, key: str, secret: str, like: str = "", **balances: str) -> None:
         """Open an account whose signatures are verified; it says that it is that of ``like``."""
         body = {"api_key": key, "api_secret": secret, "balances": balances}
-        owner = ApiKey(like).uid if like else 0
+        owner = ApiKey(like, secret).uid if like else 0
         self.call("POST", "/_account", {**body, "owner": owner})
 
     def price(self, symbol: str, price: str) -> None:
