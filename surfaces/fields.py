@@ -61,6 +61,16 @@ class IdField(serializers.Field):
         return str(value)
 
 
+class ListedIdField(IdField):
+    """An id in a list that is answered item by item: what cannot be one is an id not found."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """The text as it came, at most 64 characters of it; raises ValidationError for no text."""
+        if isinstance(data, bool) or not isinstance(data, (int, str)):
+            raise serializers.ValidationError("must be an id")
+        return str(data).strip()[:64]
+
+
 class TextField(serializers.CharField):
     """Text and nothing else; a number is not taken for its digits."""
 

@@ -70,7 +70,8 @@ def message_for(bot_name: str, wish: Wish, *, with_secret: bool = False) -> str:
     if wish.side == CLOSE:
         for name in ("takeprofit", "stoploss", "leverage"):
             fields[name] = ""
-    return json.dumps({name: text for name, text in fields.items() if text}, indent=1)
+    told = {name: text for name, text in fields.items() if text}
+    return json.dumps(told, indent=1, ensure_ascii=False)
 
 
 def _follows(wish: Wish) -> bool:

@@ -14,6 +14,7 @@ from surfaces.fields import (
     AmountField,
     IdField,
     LevelField,
+    ListedIdField,
     LowerChoiceField,
     SideField,
     StrictInput,
@@ -230,7 +231,7 @@ class ResetGuardInput(StrictInput):
 class AccountIdsInput(StrictInput):
     """Several accounts."""
 
-    account_ids = serializers.ListField(child=IdField(), max_length=MAX_IDS)
+    account_ids = serializers.ListField(child=ListedIdField(), max_length=MAX_IDS)
 
 
 class ExecuteInput(StrictInput):

@@ -239,4 +239,6 @@ def _answered(data: dict[str, Any]) -> dict[str, Any]:
     if reason:
         message = data.get("message") or f"Signal refused: {reason}"
         return envelope(message, data, success=False)
+    if data["error_count"] and not data["success_count"] and not data["pending"]:
+        return envelope("No account executed the signal", data, success=False)
     return envelope("Signal processed successfully", data)

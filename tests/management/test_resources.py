@@ -180,13 +180,14 @@ def test_accounts_join_and_leave_a_group(
 ) -> None:
     second, foreign = new_account(admin, "two"), new_account(stranger, "theirs")
     path = f"/groups/{group.pk}/accounts"
-    body = {"account_ids": [str(second.pk), second.pk, str(foreign.pk), "999999"]}
+    body = {"account_ids": [str(second.pk), second.pk, str(foreign.pk), "999999", "no-id"]}
     results = call("POST", path, body, admin).json()["data"]["results"]
     assert results == {
         "success": [str(second.pk)],
         "failed": [
             {"account_id": str(foreign.pk), "error": "account_not_found"},
             {"account_id": "999999", "error": "account_not_found"},
+            {"account_id": "no-id", "error": "account_not_found"},
         ],
     }
     left = call("DELETE", f"{path}/{second.pk}", person=admin).json()

@@ -72,6 +72,15 @@ def test_the_path_token_names_the_bot_in_either_content_type(
     assert answer.json()["data"]["success_count"] == 2
 
 
+def test_an_alert_that_no_account_executes_is_no_success(
+    client: Client, bot: tuple[Bot, BotSecrets], worker: None
+) -> None:
+    answer = knock(client, {**ALERT, "leverage": "5"}, secret=bot[1].hmac_secret).json()
+    assert (answer["success"], answer["message"]) == (False, "No account executed the signal")
+    assert {leg["reason"] for leg in answer["data"]["results"]} == {"leverage_not_supported"}
+    assert Order.objects.count() == 0
+
+
 def test_a_repeat_is_answered_with_the_first_correlation_id(
     client: Client, bot: tuple[Bot, BotSecrets], worker: None
 ) -> None:

@@ -197,6 +197,9 @@ def test_what_is_filled_working_unknown_or_called_back_is_never_tried_again(
     Order.objects.filter(pk=filled.pk).update(state="FILLED")
     Order.objects.filter(pk=working.pk).update(state="OPEN")
     Order.objects.filter(pk=unknown.pk).update(state="UNKNOWN")
+    named = legs(done)[2]
+    assert (named.status, named.reason_code) == ("unknown", "unclear_answer")
+    assert named.message.endswith("it is looked for.")
     assert house.retry(done) == 0
     assert (Order.objects.count(), Command.objects.filter(execution=done).count()) == (4, 4)
     assert house.orders_there() == [0, 0, 0, 0]

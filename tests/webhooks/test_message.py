@@ -133,3 +133,7 @@ def test_a_target_without_a_size_holds_as_much_as_the_strategy() -> None:
 def test_a_ladder_is_one_of_its_side() -> None:
     alert = parse_alert(sampled(replace(ENTRY, order_type="ladder", take_profit="3%")))
     assert (alert.kind, alert.type, alert.take_profit) == ("ladder", "market", "3%")
+
+
+def test_a_name_is_written_as_it_is_read() -> None:
+    assert '"botname": "αβ"' in message_for("αβ", ENTRY)

@@ -197,10 +197,16 @@ def _refused(row: tuple[Any, ...], payload: dict[str, Any], decision: dict[str, 
     )
 
 
+# What an order is told by whose answer was lost without a word.
+UNCLEAR = "unclear_answer", "The exchange has not told what became of the order; it is looked for."
+
+
 def _sent(row: tuple[Any, ...]) -> LegResult:
     command_id, _, attempt, account_id, account_name, _, order_id, state, side, symbol = row[:10]
     quantity, price, filled, average, error_code, error_message, notes = row[10:]
     status = states.STATES[state].leg
+    if status == UNKNOWN and not error_code:
+        error_code, error_message = UNCLEAR
     return LegResult(
         account_id=account_id,
         account_name=account_name,
