@@ -125,7 +125,7 @@ def demand_market(alert: Alert, accounts: list[Account], markets: MarketView) ->
         is_above = Decimal(target) > price
         if is_above != (alert.side == "buy"):
             raise Invalid(
-                f"The take-profit {target} is a price on the wrong side of the market's; a"
+                f"The take-profit {target} is on the wrong side of the price; a"
                 f" percentage is written {target}%.",
                 code="take_profit_wrong_side",
                 fields={"takeprofit": "wrong side of the price"},
