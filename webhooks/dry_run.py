@@ -11,7 +11,7 @@ from common.clock import now
 from common.errors import Invalid, NotFound, TooLarge
 from common.principal import Principal
 from trading.services.intents import OrderIntent
-from trading.services.legs import SKIPPED, UNCHANGED, refusal_status
+from trading.services.legs import REJECTED, SKIPPED, UNCHANGED, refusal_status
 from trading.services.market_view import view_markets
 from trading.services.preflight import Check, Preflight, preflights
 
@@ -30,6 +30,7 @@ from .services import MAX_BODY_BYTES
 
 NOBODY = Sender()
 WOULD_PLACE, WOULD_SKIP, WOULD_REJECT = "would_place", "would_skip", "would_reject"
+_WOULD = {UNCHANGED: UNCHANGED, SKIPPED: WOULD_SKIP, REJECTED: WOULD_REJECT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,7 @@ class DryLeg:
         """``would_place``, ``would_skip``, ``would_reject``, or ``unchanged`` for nothing to do."""
         if self.found.would_go:
             return WOULD_PLACE
-        status = refusal_status(self.found.code)
-        return status if status == UNCHANGED else WOULD_SKIP if status == SKIPPED else WOULD_REJECT
+        return _WOULD[refusal_status(self.found.code)]
 
     @property
     def message(self) -> str:

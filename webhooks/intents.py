@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from accounts.models import Account
 from bots.models import Bot
@@ -86,21 +87,14 @@ def _stocks(bot: Bot, alert: Alert, accounts: Collection[Account]) -> dict[int, 
 
 
 def _entry(bot: Bot, alert: Alert, account: Account, delay: int) -> OrderIntent:
-    return OrderIntent(
-        account_id=account.pk,
-        symbol=alert.symbol_at(account),
+    return _intent(
+        bot,
+        alert,
+        account,
         side=alert.side,
-        type=alert.type,
         size=alert.size,
-        price=alert.price,
-        leverage=alert.leverage,
-        max_leverage=bot.max_leverage,
         take_profit=alert.take_profit,
         stop_loss=alert.stop_loss,
-        is_target=alert.kind == TARGET,
-        held_before=alert.held_before,
-        magic_id=bot.magic_id,
-        reason=SIGNAL,
         delay_seconds=delay,
     )
 
@@ -108,28 +102,40 @@ def _entry(bot: Bot, alert: Alert, account: Account, delay: int) -> OrderIntent:
 def _exits(
     bot: Bot, alert: Alert, account: Account, markets: MarketView, stock: Stock
 ) -> Iterable[OrderIntent]:
-    """An exit closes the bot's whole lot unless it names an amount, on whichever side it is."""
+    """An exit closes the bot's whole lot unless it names an amount, on whichever side it is; one
+    of nothing is refused where it is judged.
+    """
     quantity = _exit_quantity(alert, account, markets)
     shares = stock.shares or ((0, Decimal(1)),)
     if quantity is not None and len(shares) > 1:
         shares = ((0, shares[0][1]),)
     for position_id, held in shares:
-        yield OrderIntent(
-            account_id=account.pk,
-            symbol=alert.symbol_at(account),
+        yield _intent(
+            bot,
+            alert,
+            account,
             side="sell" if held > 0 else "buy",
-            type=alert.type,
             quantity=quantity,
-            price=alert.price,
-            leverage=alert.leverage,
-            max_leverage=bot.max_leverage,
             reduce_only=True,
-            is_target=alert.kind == TARGET,
-            held_before=alert.held_before,
             position_id=position_id if is_hedging(account) else 0,
-            magic_id=bot.magic_id,
-            reason=SIGNAL,
         )
+
+
+def _intent(bot: Bot, alert: Alert, account: Account, **more: Any) -> OrderIntent:
+    """What every leg of an alert has, and what this one has besides."""
+    return OrderIntent(
+        account_id=account.pk,
+        symbol=alert.symbol_at(account),
+        type=alert.type,
+        price=alert.price,
+        leverage=alert.leverage,
+        max_leverage=bot.max_leverage,
+        is_target=alert.kind == TARGET,
+        held_before=alert.held_before,
+        magic_id=bot.magic_id,
+        reason=SIGNAL,
+        **more,
+    )
 
 
 def _turns(

@@ -7,7 +7,7 @@ from typing import Any
 from accounts.models import Account
 from common.money import divided, floored, multiplied, plain
 from exchanges.protocol import MarketRules
-from trading.sizing import RISK_PERCENT, SizeSpec, fit_quantity, wanted_quantity
+from trading.sizing import RISK_PERCENT, Basis, SizeSpec, fit_quantity, wanted_quantity
 
 from .admission import Surroundings
 from .aiming import Step, Stock, UnderWay, next_step
@@ -45,7 +45,10 @@ def towards_target(
         return replace(intent, is_target=False, held_before=""), noted
     if account.market_type == "spot" and intent.side == "sell":
         raise LegRefused("short_not_supported", "spot cannot be held short", **noted)
-    wanted = _wanted(account, intent, rules, price)
+    if intent.size is None:
+        raise LegRefused("size_required", "a target needs a size")
+    basis = basis_of(account, intent, rules, price)
+    wanted = _wanted(intent.size, basis)
     try:
         step = next_step(stock, intent.side, wanted, rules.amount_step)
     except UnderWay:
@@ -58,7 +61,7 @@ def towards_target(
     if step.is_exit:
         return _exit(intent, step, position_id), noted
     part, told = _within_limit(account, intent, around, rules, wanted, step.quantity or wanted)
-    _demand_enough(account, intent, rules, price, stock, part, noted)
+    _demand_enough(part, basis, stock, noted)
     entry = replace(
         intent, is_target=False, held_before="", size=None, quantity=part, position_id=position_id
     )
@@ -76,18 +79,14 @@ def _noted(stock: Stock, intent: OrderIntent) -> dict[str, Any]:
     return noted
 
 
-def _wanted(
-    account: Account, intent: OrderIntent, rules: MarketRules, price: Decimal | None
-) -> Decimal:
-    if intent.size is None:
-        raise LegRefused("size_required", "a target needs a size")
-    basis = basis_of(account, intent, rules, price)
-    if basis.equity <= 0 and intent.size.kind == RISK_PERCENT:
+def _wanted(size: SizeSpec, basis: Basis) -> Decimal:
+    """The target in base units, on the venue's step; raises LegRefused."""
+    if basis.equity <= 0 and size.kind == RISK_PERCENT:
         raise LegRefused("no_equity", "the account has no equity")
-    sized = wanted_quantity(intent.size, basis)
+    sized = wanted_quantity(size, basis)
     if sized.code:
         raise LegRefused(sized.code, sized.message)
-    return floored(sized.quantity, rules.amount_step)
+    return floored(sized.quantity, basis.rules.amount_step)
 
 
 def _exit(intent: OrderIntent, step: Step, position_id: int) -> OrderIntent:
@@ -128,20 +127,9 @@ def _within_limit(
     return floored(divided(multiplied(missing, allowed.value), percent), rules.amount_step), told
 
 
-def _demand_enough(
-    account: Account,
-    intent: OrderIntent,
-    rules: MarketRules,
-    price: Decimal | None,
-    stock: Stock,
-    part: Decimal,
-    noted: dict[str, Any],
-) -> None:
+def _demand_enough(part: Decimal, basis: Basis, stock: Stock, noted: dict[str, Any]) -> None:
     """What is missing, but too little for an order, counts as reached where something is held."""
-    if not stock.held or not part:
-        return
-    fitted = fit_quantity(part, basis_of(account, intent, rules, price))
-    if fitted.code in TOO_LITTLE:
+    if stock.held and part and fit_quantity(part, basis).code in TOO_LITTLE:
         raise LegRefused(
             "target_reached", "what is missing is below the venue's least order", **noted
         )
